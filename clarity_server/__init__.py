@@ -1,0 +1,1 @@
+"""CLARITY's server: recordings in, days and insights out."""

@@ -1,0 +1,64 @@
+"""Every setting, and the only reader of the environment.
+
+A setting is `CLARITY_<NAME>`; an unknown one stops the start, because a misspelt store would otherwise be silently replaced
+by the default. Credentials of a vendor are never settings: they come from the vendor's own chain.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+PREFIX = "CLARITY_"
+
+
+class ConfigError(Exception):
+    """The settings cannot be used; the text says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings with their defaults: all local under ./var."""
+
+    listen: str = field(default="127.0.0.1:50051", metadata={"help": "address and port of gRPC; port 0 takes a free one"})
+    records: str = field(default="sqlite:var/clarity.db", metadata={"help": "accounts, uploads, results"})
+    blobs: str = field(default="file:var/blobs", metadata={"help": "large segments"})
+    keys: str = field(default="file:var/keys", metadata={"help": "root key, signing key, wrapped data keys"})
+    identity: str = field(default="local:", metadata={"help": "who knows the passwords"})
+    ready_file: str = field(default="", metadata={"help": "written with the port once serving; empty for none"})
+    jwks_file: str = field(default="var/jwks.json", metadata={"help": "public keys, for Envoy"})
+    log_format: str = field(default="text", metadata={"help": "`text` for a terminal, `json` for a collector"})
+    flag_sign_up: bool = field(default=True, metadata={"help": "whether people may make accounts themselves"})
+    drain_s: float = field(default=20.0, metadata={"help": "how long calls may take to end after SIGTERM"})
+    stream_age_s: float = field(default=3600.0, metadata={"help": "how long a stream may outlive its access token"})
+    streams_max: int = field(default=4096, metadata={"help": "open streams, all accounts"})
+    streams_per_account_max: int = field(default=1024, metadata={"help": "open streams of one account"})
+    records_bytes_max: int = field(default=0, metadata={"help": "quota of the records store in bytes; 0 for none"})
+
+
+def load(environ: Mapping[str, str] | None = None, *, no_defaults: bool = False) -> Config:
+    """Read the settings. Raises ConfigError for unknown names, unusable values and, with no_defaults, missing stores."""
+    found = {name: value for name, value in (os.environ if environ is None else environ).items() if name.startswith(PREFIX)}
+    known = {PREFIX + setting.name.upper(): setting for setting in fields(Config)}
+    for name in found:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {nearest[0]}?" if nearest else "unset it; `clarity serve --help` lists the settings"
+            raise ConfigError(f"{name} is not a setting: {hint}")
+    if no_defaults and (missing := [name for name in known if name not in found and name in _STORES]):
+        raise ConfigError(f"--no-defaults: set {', '.join(missing)}")
+    return replace(Config(), **{known[name].name: _parse(name, value, known[name].default) for name, value in found.items()})
+
+
+_STORES = frozenset(PREFIX + name for name in ("LISTEN", "RECORDS", "BLOBS", "KEYS", "IDENTITY"))
+_BOOLEANS = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
+
+
+def _parse(name: str, value: str, default: Any) -> Any:  # noqa: ANN401  the type is the default's
+    try:
+        if isinstance(default, bool):
+            return _BOOLEANS[value.lower()]
+        return type(default)(value)
+    except (KeyError, ValueError) as why:
+        raise ConfigError(f"{name}={value!r} is not a {type(default).__name__}") from why

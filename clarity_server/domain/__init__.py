@@ -1,0 +1,1 @@
+"""What things are: pure values and decisions, no input or output."""

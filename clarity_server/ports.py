@@ -1,0 +1,227 @@
+"""What the flows need of the world, one screen each. Adapters implement these; contracts in tests/contracts hold them to it.
+
+All methods block and may be called from several threads. Vendor errors an adapter understands leave it as
+domain.errors (StoreFull, StoreUnavailable, StoreDamaged, …); the rest fly.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from clarity_server.domain.accounts import Account
+from clarity_server.domain.series import Append, Closing, Descriptor, Receipt, Segment, Source, StoredUpload
+
+
+class Keys(Protocol):
+    """Secrets, outside the stores and their backups."""
+
+    def derived(self, purpose: str) -> bytes:
+        """Return 32 bytes that are the same for a purpose as long as the server lives (HKDF of its root key)."""
+
+    def create_data_key(self, account_id: str) -> bytes:
+        """Make an account's data key if there is none, keep it wrapped, and return it."""
+
+    def data_key(self, account_id: str) -> bytes:
+        """Return an account's data key. Raises StoreDamaged when it is gone or cannot be unwrapped."""
+
+    def signing_key(self) -> tuple[str, Ed25519PrivateKey]:
+        """Return the key id and key that sign access tokens now."""
+
+    def jwks(self) -> dict[str, object]:
+        """Return the public keys that verify access tokens, as a JSON Web Key Set (RFC 7517, 8037)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An account with its password hash, as the store has it."""
+
+    account: Account
+    password_hash: str
+
+
+class Accounts(Protocol):
+    """Who can sign in. Addresses are kept sealed and found by a keyed hash of their lower case."""
+
+    def create(self, account: Account, password_hash: str) -> None:
+        """Store a new account. Raises EmailTaken; of two at once one wins."""
+
+    def by_email(self, email: str) -> Credential | None:
+        """Find an account by its address, without regard to case."""
+
+    def get(self, account_id: str) -> Account | None:
+        """Find an account by its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session as the store has it. Refresh tokens are kept as hashes only."""
+
+    session_id: str
+    account_id: str
+    counter: int  # of the newest refresh token; each refresh adds one
+    refresh_hash: bytes  # of the newest refresh token
+    spent_request_id: str  # of the refresh that made the newest token; empty where none was given
+    spent_time: float  # when it was made, in seconds since 1970
+    expire_time: float
+    ended_time: float | None = None
+
+
+class Sessions(Protocol):
+    """Chains of refresh tokens."""
+
+    def create(self, row: SessionRow) -> SessionRow:
+        """Store a new session; if its id exists, change nothing and return the stored one."""
+
+    def get(self, session_id: str) -> SessionRow | None:
+        """Find a session."""
+
+    def advance(self, old: SessionRow, new: SessionRow) -> bool:
+        """Replace `old` by `new` if the stored counter is still the old one and the session has not ended; tell whether."""
+
+    def end(self, session_id: str, at: float) -> None:
+        """End a session; ending it again changes nothing."""
+
+    def ended_since(self, at: float) -> Sequence[str]:
+        """List the ids of sessions ended at or after a time."""
+
+
+class Requests(Protocol):
+    """First answers under a request_id, so that a repeat gets the same one."""
+
+    def first(self, scope: str, request_id: str, body_digest: bytes, answer: str, expire_time: float) -> str:
+        """Keep the answer if the id is new in its scope; return the first answer kept. Raises RequestIdReused."""
+
+
+class Blobs(Protocol):
+    """Immutable bytes by name: `[a-z0-9-_.|=]` parts joined by `/`."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Store durably unless the name exists; of two at once one wins. Raises StoreFull."""
+
+    def get(self, name: str) -> bytes:
+        """Return the bytes. Raises BlobNotFound."""
+
+    def delete(self, name: str) -> None:
+        """Remove the bytes; a missing name is fine."""
+
+    def names(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Yield (name, age in seconds) of everything under a prefix, and of nothing outside the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A segment with the upload it belongs to."""
+
+    segment: Segment
+    upload: StoredUpload
+
+
+class Series(Protocol):
+    """Uploads and their segments. Readers see committed samples only."""
+
+    def open(self, account_id: str, upload_id: str, descriptor: Descriptor) -> StoredUpload:
+        """Make the upload or find it, and raise its epoch by one. Raises UploadMismatch."""
+
+    def upload(self, account_id: str, upload_id: str) -> StoredUpload:
+        """Find an upload. Raises UploadNotFound."""
+
+    def commit(self, append: Append) -> None:
+        """Make an append durable, all or nothing, and return after the fsync.
+
+        Writes segments (put-if-absent), the upload as `after`, the touched days, the due closings, and a change under the
+        account's next number. Appends of several callers share one transaction; each fails alone. Raises UploadTakenOver
+        when count or epoch are no longer those of `before`, StoreFull.
+        """
+
+    def finish(
+        self,
+        account_id: str,
+        before: StoredUpload,
+        receipt: Receipt,
+        closings: Sequence[Closing],
+        touched_days: Sequence[int],
+    ) -> StoredUpload:
+        """Close an upload with its receipt, last closings and touches; return it as stored.
+
+        Raises UploadTakenOver as commit does. Finishing what is finished returns it unchanged.
+        """
+
+    def segments(self, account_id: str, upload_id: str, first_sample: int, end_sample: int) -> Iterator[Segment]:
+        """Yield an upload's segments that overlap [first_sample, end_sample), in order, paging inside."""
+
+    def pieces(self, account_id: str, metric: str, days: tuple[int, int], source: Source | None) -> Iterator[Piece]:
+        """Yield the segments of a metric whose storage days are in [start, end), by source, upload_id and first_sample.
+
+        Yields segments of floating and of instant-known uploads alike; the caller knows the axes apart by the descriptor.
+        """
+
+    def uploads(self, account_id: str, metric: str) -> Sequence[StoredUpload]:
+        """List a metric's uploads, by upload_id."""
+
+    def change_count(self, account_id: str) -> int:
+        """Return the account's newest change number."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayKey:
+    """Which Day: of whom, of what, from where, when."""
+
+    account_id: str
+    metric: str
+    source: Source
+    civil_day: int
+
+    @property
+    def name(self) -> str:
+        """What the Day's seal is bound to."""
+        return f"{self.account_id}|{self.metric}|{self.source.device}|{self.source.app}|{self.civil_day}"
+
+
+@dataclass(frozen=True, slots=True)
+class DueResult:
+    """A closing whose result has not been derived."""
+
+    account_id: str
+    upload_id: str
+    closing: Closing
+
+
+@dataclass(frozen=True, slots=True)
+class DueDay:
+    """A touched day, and the touch that was seen; a later touch makes it due again."""
+
+    key: DayKey
+    touch: int
+
+
+class Analyses(Protocol):
+    """Derived results, and what is still to derive. The touched days and due closings are the queue."""
+
+    def due_results(self, limit: int) -> Sequence[DueResult]:
+        """List closings without a result, oldest first, fair between accounts; those that failed are left out."""
+
+    def due_days(self, limit: int) -> Sequence[DueDay]:
+        """List touched days, oldest touch first; those that failed are left out until touched again."""
+
+    def put_result(self, due: DueResult, body: bytes, *, failed: bool = False) -> None:
+        """Store a sealed result under its number; the first one stays."""
+
+    def put_day(self, due: DueDay, body: bytes, *, closed: bool, failed: bool = False) -> None:
+        """Store a sealed Day in place of the older one and clear the touch, unless a later touch came."""
+
+    def results(self, account_id: str, upload_id: str, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """List sealed results by number, stopping before the first one not yet derived."""
+
+    def analysed(self, account_id: str, upload_id: str) -> tuple[int, int]:
+        """Return (number, end_sample) of the last result before the first one not yet derived; (0, 0) for none."""
+
+    def is_closed(self, key: DayKey) -> bool:
+        """Tell whether some upload of this metric and source has closed this day."""
+
+    def days(
+        self, account_id: str, metric: str, dates: tuple[date | None, date | None], after: tuple[int, str, str] | None, limit: int
+    ) -> Sequence[tuple[DayKey, bytes]]:
+        """List sealed Days with dates in [start, end), by (civil day, device, app), after a key."""
