@@ -203,14 +203,17 @@ class Analyses(Protocol):
     def due_results(self, limit: int) -> Sequence[DueResult]:
         """List closings without a result, oldest first, fair between accounts; those that failed are left out."""
 
-    def due_days(self, limit: int) -> Sequence[DueDay]:
-        """List touched days, oldest touch first; those that failed are left out until touched again."""
+    def due_days(self, limit: int, account_id: str | None = None) -> Sequence[DueDay]:
+        """List touched days, of one account or of all, oldest touch first; those that failed wait until touched again."""
 
     def put_result(self, due: DueResult, body: bytes, *, failed: bool = False) -> None:
         """Store a sealed result under its number; the first one stays."""
 
     def put_day(self, due: DueDay, body: bytes, *, closed: bool, failed: bool = False) -> None:
-        """Store a sealed Day in place of the older one and clear the touch, unless a later touch came."""
+        """Store a sealed Day in place of the older one and clear the touch, unless a later touch came.
+
+        An empty body says that there is no such Day: the older one is removed.
+        """
 
     def results(self, account_id: str, upload_id: str, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """List sealed results by number, stopping before the first one not yet derived."""

@@ -1,0 +1,1 @@
+"""This machine: SQLite, files, keys on disk."""

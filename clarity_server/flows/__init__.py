@@ -1,0 +1,1 @@
+"""What is done: verbs over ports, free of protos and vendors."""

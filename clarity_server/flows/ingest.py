@@ -1,0 +1,269 @@
+"""Ingest: open an upload, verify what comes again, commit what is new, and close it with a receipt."""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import google_crc32c
+import numpy as np
+from numpy.typing import NDArray
+
+from clarity_server.domain import metrics, sealing, segments
+from clarity_server.domain.civil import DAY_MS, MINUTE_MS, Clock, OffsetChange, stays
+from clarity_server.domain.days import CONTEXT_MINUTES, Day, closings
+from clarity_server.domain.errors import DigestMismatch, InvalidInput, StoreDamaged, TotalMismatch
+from clarity_server.domain.series import (
+    Append,
+    Chunk,
+    Closing,
+    Descriptor,
+    Receipt,
+    Segment,
+    StoredUpload,
+    missing_count,
+    segment_key,
+)
+from clarity_server.flows.intake import Batch, Intake, compare
+from clarity_server.flows.results import unseal_result
+from clarity_server.ports import Analyses, Keys, Series
+
+RESULTS_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the server has come with an upload, in samples."""
+
+    received: int
+    committed: int
+    analysed: int
+    crc32c: int
+
+
+class Ingest:
+    """The verbs of an upload. All block."""
+
+    def __init__(self, series: Series, analyses: Analyses, keys: Keys, wake: Callable[[], None]) -> None:
+        """Take the ports, and what wakes the derivation of results."""
+        self._series = series
+        self._analyses = analyses
+        self._keys = keys
+        self._wake = wake
+
+    def open(self, account_id: str, upload_id: str, descriptor: Descriptor) -> Intake:
+        """Make the upload or find it, raising its epoch. Raises MetricUnknown, MetricNotStreamable, UploadMismatch."""
+        metrics.streamable(descriptor.metric)
+        fixed = metrics.FIXED_PERIOD_MS.get(descriptor.metric)
+        if fixed is not None and descriptor.period_ms != fixed:
+            raise InvalidInput(series__period=f"{descriptor.metric} has a period of {fixed} ms")
+        self._keys.create_data_key(account_id)
+        return Intake(account_id, self._series.open(account_id, upload_id, descriptor))
+
+    def upload(self, account_id: str, upload_id: str) -> StoredUpload:
+        """Find an upload. Raises UploadNotFound."""
+        return self._series.upload(account_id, upload_id)
+
+    def verify(self, intake: Intake, part: Chunk) -> None:
+        """Compare samples that are committed already with the store, bit for bit. Raises ContentConflict."""
+        width = intake.descriptor.sample_bytes
+        end = part.first_sample + len(part.values) // width
+        for segment in self._series.segments(intake.account_id, intake.stored.upload_id, part.first_sample, end):
+            plain = self._plain(segment)
+            low, high = max(part.first_sample, segment.first_sample), min(end, segment.first_sample + segment.count)
+            ours = _cut(Chunk(segment.first_sample, plain.values, plain.offsets_ms), low, high, width)
+            compare(ours, _cut(part, low, high, width), width)
+
+    def prepare(self, intake: Intake, batch: Batch) -> Append:
+        """Encode and seal a batch and work out all that follows from it; touches neither the store nor the intake."""
+        before, descriptor = intake.tip, intake.descriptor
+        values = b"".join(chunk.values for chunk in batch.chunks)
+        offsets = _joined_offsets(batch.chunks)
+        count = len(values) // descriptor.sample_bytes
+        committed = before.committed + count
+        changes = before.offset_changes + tuple(_resolved(change, batch, descriptor, offsets) for change in batch.changes)
+        clock = clock_of(descriptor, changes)
+        due = self._closings(descriptor, clock, before, committed, finished=False)
+        after = replace(
+            before,
+            committed=committed,
+            crc32c=int(google_crc32c.extend(before.crc32c, values)),
+            value_samples=before.value_samples
+            + count
+            - missing_count(values, descriptor.encoding, descriptor.channels),
+            offset_changes=changes,
+            last_offset_ms=before.last_offset_ms if offsets is None else int(offsets[-1]),
+            result_count=before.result_count + len(due),
+        )
+        pieces = _split_by_day(clock.axis_ms, descriptor, before.committed, values, offsets)
+        return Append(
+            account_id=intake.account_id,
+            before=before,
+            after=after,
+            segments=tuple(self._sealed(intake, first, part, axis) for first, part, axis in pieces),
+            touched_days=_touched(descriptor, clock, before.committed, committed),
+            closings=tuple(due),
+        )
+
+    def commit(self, append: Append) -> None:
+        """Make an append durable. Raises UploadTakenOver, StoreFull, StoreUnavailable."""
+        self._series.commit(append)
+        if append.touched_days:
+            self._wake()
+
+    def finish(self, account_id: str, stored: StoredUpload, total_samples: int, sha256: bytes) -> StoredUpload:
+        """Close an upload against the client's figures, re-reading the store. A finished one answers as before.
+
+        Raises TotalMismatch, DigestMismatch; the upload then stays open.
+        """
+        if total_samples != stored.committed:
+            raise TotalMismatch(expected=stored.committed, received=total_samples)
+        if stored.receipt is not None:
+            if stored.receipt.sha256 != sha256:
+                raise DigestMismatch
+            return stored
+        digest = hashlib.sha256()
+        for values in self._all_values(account_id, stored):
+            digest.update(values)
+        if digest.digest() != sha256:
+            raise DigestMismatch
+        clock = clock_of(stored.descriptor, stored.offset_changes)
+        due = self._closings(stored.descriptor, clock, stored, stored.committed, finished=True)
+        receipt = Receipt(
+            total_samples=stored.committed,
+            value_samples=stored.value_samples,
+            missing_samples=stored.committed - stored.value_samples,
+            sha256=sha256,
+            crc32c=stored.crc32c,
+            result_count=stored.result_count + len(due),
+        )
+        touched = {closing.civil_day for closing in due}
+        finished = self._series.finish(account_id, stored, receipt, due, sorted(touched))
+        self._wake()
+        return finished
+
+    def results(self, account_id: str, upload_id: str, after: int) -> Sequence[Day]:
+        """Return the next results after a number, in order, at most RESULTS_PAGE, as far as they are derived."""
+        rows = self._analyses.results(account_id, upload_id, after, RESULTS_PAGE)
+        key = self._keys.data_key(account_id) if rows else b""
+        return [unseal_result(key, account_id, upload_id, number, body) for number, body in rows]
+
+    def progress(self, account_id: str, stored: StoredUpload, received: int) -> Progress:
+        """Tell how far an upload has come."""
+        return Progress(received, stored.committed, self.analysed(account_id, stored), stored.crc32c)
+
+    def analysed(self, account_id: str, stored: StoredUpload) -> int:
+        """Return how many samples have their results."""
+        if not metrics.find(stored.descriptor.metric).has_days:
+            return stored.committed
+        number, end_sample = self._analyses.analysed(account_id, stored.upload_id)
+        if stored.receipt is not None and number == stored.receipt.result_count:
+            return stored.committed
+        return min(end_sample, stored.committed)
+
+    def _closings(
+        self, descriptor: Descriptor, clock: Clock, before: StoredUpload, after: int, *, finished: bool
+    ) -> Sequence[Closing]:
+        if not metrics.find(descriptor.metric).has_days or descriptor.period_ms is None:
+            return ()
+        return closings(
+            clock, descriptor.period_ms, before.committed, after, finished=finished, numbered=before.result_count
+        )
+
+    def _sealed(self, intake: Intake, first_sample: int, plain: segments.Plain, axis: tuple[int, int]) -> Segment:
+        descriptor, account_id = intake.descriptor, intake.account_id
+        count = len(plain.values) // descriptor.sample_bytes
+        day = axis[0] // DAY_MS
+        upload_id = intake.stored.upload_id
+        name = segment_key(account_id, descriptor.metric, day, upload_id, first_sample, count)
+        body = segments.encode(plain, descriptor.encoding, descriptor.channels)
+        sealed = sealing.seal(self._keys.data_key(account_id), body, name)
+        return Segment(account_id, descriptor.metric, day, upload_id, first_sample, count, *axis, sealed)
+
+    def _plain(self, segment: Segment) -> segments.Plain:
+        return open_segment(self._keys.data_key(segment.account_id), segment)
+
+    def _all_values(self, account_id: str, stored: StoredUpload) -> Iterator[bytes]:
+        """Yield all committed value bytes in order. Raises StoreDamaged where a piece is missing."""
+        at = 0
+        for segment in self._series.segments(account_id, stored.upload_id, 0, stored.committed):
+            if segment.first_sample != at:
+                raise StoreDamaged(piece=f"{account_id}|{stored.upload_id}|{at}")
+            at += segment.count
+            yield self._plain(segment).values
+        if at != stored.committed:
+            raise StoreDamaged(piece=f"{account_id}|{stored.upload_id}|{at}")
+
+
+def open_segment(key: bytes, segment: Segment) -> segments.Plain:
+    """Unseal and decode a segment. Raises StoreDamaged."""
+    try:
+        return segments.decode(sealing.unseal(key, segment.body, segment.key))
+    except ValueError as why:
+        raise StoreDamaged(piece=segment.key) from why
+
+
+def clock_of(descriptor: Descriptor, changes: Sequence[OffsetChange]) -> Clock:
+    """Return the clock of an upload."""
+    return Clock(descriptor.start, [(change.elapsed_ms, change.utc_offset_s) for change in changes])
+
+
+def _resolved(
+    change: OffsetChange, batch: Batch, descriptor: Descriptor, offsets: NDArray[np.int64] | None
+) -> OffsetChange:
+    """Say when a clock move takes place, in elapsed time."""
+    if descriptor.period_ms is not None:
+        return replace(change, elapsed_ms=change.first_sample * descriptor.period_ms)
+    assert offsets is not None
+    return replace(change, elapsed_ms=int(offsets[change.first_sample - batch.first_sample]))
+
+
+def _joined_offsets(chunks: Sequence[Chunk]) -> NDArray[np.int64] | None:
+    parts = [chunk.offsets_ms for chunk in chunks if chunk.offsets_ms is not None]
+    return np.concatenate(parts) if parts else None
+
+
+def _cut(chunk: Chunk, start: int, end: int, width: int) -> Chunk:
+    low, high = start - chunk.first_sample, end - chunk.first_sample
+    return Chunk(
+        start,
+        chunk.values[low * width : high * width],
+        None if chunk.offsets_ms is None else chunk.offsets_ms[low:high],
+    )
+
+
+def _split_by_day(
+    axis_ms: int, descriptor: Descriptor, first_sample: int, values: bytes, offsets: NDArray[np.int64] | None
+) -> Iterator[tuple[int, segments.Plain, tuple[int, int]]]:
+    """Cut a batch at the storage days; yield (first sample, content, (start, end) on the axis)."""
+    width = descriptor.sample_bytes
+    count = len(values) // width
+    if offsets is None:
+        assert descriptor.period_ms is not None
+        period = descriptor.period_ms
+        start = axis_ms + first_sample * period
+        days = range(start // DAY_MS + 1, (start + (count - 1) * period) // DAY_MS + 1)
+        cuts = [-(-(day * DAY_MS - start) // period) for day in days]
+    else:
+        period = 1
+        times = axis_ms + offsets
+        cuts = (np.flatnonzero(np.diff(times // DAY_MS)) + 1).tolist()
+    bounds = sorted({0, *cuts, count})
+    for low, high in itertools.pairwise(bounds):
+        part = segments.Plain(values[low * width : high * width], None if offsets is None else offsets[low:high])
+        if offsets is None:
+            axis = (start + low * period, start + high * period)
+        else:
+            axis = (int(times[low]), int(times[high - 1]) + 1)
+        yield first_sample + low, part, axis
+
+
+def _touched(descriptor: Descriptor, clock: Clock, before: int, after: int) -> tuple[int, ...]:
+    """Return the civil days whose results may change by samples [before, after): their own, and those next to them."""
+    if not metrics.find(descriptor.metric).has_days or descriptor.period_ms is None:
+        return ()
+    context = CONTEXT_MINUTES * MINUTE_MS
+    around = stays(clock, max(0, before * descriptor.period_ms - context), after * descriptor.period_ms + context)
+    # The day before the recording's first one has no samples of this upload, but may have some of another.
+    first = {stay.civil_day - 1 for stay in around[:1] if before * descriptor.period_ms < context}
+    return tuple(sorted(first | {stay.civil_day for stay in around}))

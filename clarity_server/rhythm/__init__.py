@@ -1,0 +1,1 @@
+"""Wear, sleep, circadian rhythm and activity: numpy in, named results out."""

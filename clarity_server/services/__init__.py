@@ -1,0 +1,1 @@
+"""One file per proto service, and the translation on both sides."""

@@ -1,0 +1,1 @@
+"""CLARITY for Python: stream a recording in, read days and results back."""
