@@ -62,3 +62,10 @@ def _parse(name: str, value: str, default: Any) -> Any:  # noqa: ANN401  the typ
         return type(default)(value)
     except (KeyError, ValueError) as why:
         raise ConfigError(f"{name}={value!r} is not a {type(default).__name__}") from why
+
+
+def described() -> list[str]:
+    """Return one line per setting: its name, its default, what it is."""
+    return [
+        f"{PREFIX}{setting.name.upper()}={setting.default}  # {setting.metadata['help']}" for setting in fields(Config)
+    ]

@@ -36,9 +36,9 @@ class Keys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """An account with its password hash, as the store has it."""
+    """An account's id with its password hash: nothing to unseal, so that finding one takes no longer than finding none."""
 
-    account: Account
+    account_id: str
     password_hash: str
 
 
@@ -53,6 +53,9 @@ class Accounts(Protocol):
 
     def get(self, account_id: str) -> Account | None:
         """Find an account by its id."""
+
+    def rehash(self, account_id: str, old_hash: str, new_hash: str) -> None:
+        """Replace a password hash by another of the same password, unless it has changed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,11 @@ class Sessions(Protocol):
 class Requests(Protocol):
     """First answers under a request_id, so that a repeat gets the same one."""
 
-    def first(self, scope: str, request_id: str, body_digest: bytes, answer: str, expire_time: float) -> str:
-        """Keep the answer if the id is new in its scope; return the first answer kept. Raises RequestIdReused."""
+    def first(self, scope: str, request_id: str, body_digest: bytes, answer: str, *, now: float, keep_s: float) -> str:
+        """Keep the answer if the id is new in its scope; return the first answer kept. Raises RequestIdReused.
+
+        An answer counts for `keep_s` from when it was kept; then the id is new again.
+        """
 
 
 class Blobs(Protocol):

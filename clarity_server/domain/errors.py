@@ -327,3 +327,7 @@ class DeadlineExceeded(ClarityError):
     def __init__(self, limit_s: float) -> None:
         """Name the limit in seconds."""
         super().__init__(f"the call took longer than {limit_s:g} s", limit_s=f"{limit_s:g}")
+
+
+class StartRefused(Exception):
+    """The server must not start as things are. For the operator: the text names paths and says what to do."""

@@ -1,5 +1,6 @@
 """One open upload in memory: what was received and is not yet committed."""
 
+import itertools
 from collections import deque
 from dataclasses import dataclass, replace
 
@@ -57,6 +58,7 @@ class Intake:
         self.upload = Upload(stored.committed, stored.committed, finished=stored.receipt is not None)
         self._queue: deque[Chunk] = deque()  # received, not committed; the first `_handed` are in batches
         self._handed = 0
+        self.waiting_bytes = 0  # value bytes received and not yet committed
         self._last_offset_ms = stored.last_offset_ms
         self._changes: list[OffsetChange] = []
 
@@ -64,11 +66,6 @@ class Intake:
     def descriptor(self) -> Descriptor:
         """What the upload is of."""
         return self.stored.descriptor
-
-    @property
-    def waiting_bytes(self) -> int:
-        """Value bytes received and not yet committed."""
-        return sum(len(chunk.values) for chunk in self._queue)
 
     def check(self, chunk: Chunk, crc32c: int) -> Chunk | None:
         """Check a chunk and compare what is still in memory; return the part to compare with the store, if any.
@@ -87,6 +84,11 @@ class Intake:
         self._compare_queued(chunk, max(low, self.stored.committed), high)
         return self._part(chunk, low, min(high, self.stored.committed))
 
+    def fresh_bytes(self, chunk: Chunk) -> int:
+        """Return how many value bytes of a checked chunk are new."""
+        low, high = self.upload.accept(chunk.first_sample, self._count(chunk)).fresh
+        return max(0, high - low) * self.descriptor.sample_bytes
+
     def take(self, chunk: Chunk) -> None:
         """Take the new part of a chunk that was checked, and whose known part was compared."""
         accepted = self.upload.accept(chunk.first_sample, self._count(chunk))
@@ -97,6 +99,7 @@ class Intake:
         if fresh.offsets_ms is not None:
             self._last_offset_ms = int(fresh.offsets_ms[-1])
         self._queue.append(fresh)
+        self.waiting_bytes += len(fresh.values)
 
     def move_clock(self, first_sample: int, utc_offset_s: int) -> None:
         """Note that the clock moves at a sample not yet received; a known move may come again unaltered.
@@ -120,16 +123,15 @@ class Intake:
 
     def batch(self) -> Batch | None:
         """Hand out what is waiting, up to BATCH_BYTES_MAX, or None."""
-        waiting = list(self._queue)[self._handed :]
-        if not waiting:
-            return None
         taken: list[Chunk] = []
         size = 0
-        for chunk in waiting:
+        for chunk in itertools.islice(self._queue, self._handed, None):
             if taken and size + len(chunk.values) > BATCH_BYTES_MAX:
                 break
             taken.append(chunk)
             size += len(chunk.values)
+        if not taken:
+            return None
         self._handed += len(taken)
         end = taken[-1].first_sample + self._count(taken[-1])
         due = tuple(change for change in self._changes if change.first_sample < end)
@@ -145,7 +147,7 @@ class Intake:
         self.stored = append.after
         self.upload = self.upload.commit(append.after.committed)
         while self._queue and self._queue[0].first_sample < append.after.committed:
-            self._queue.popleft()
+            self.waiting_bytes -= len(self._queue.popleft().values)
             self._handed -= 1
 
     def finish(self, finished: StoredUpload) -> None:

@@ -1,0 +1,87 @@
+"""Whole files on disk: seen complete or not at all, put only where nothing is, durable on return."""
+
+import errno
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clarity_server.domain.errors import StoreFull, StoreUnavailable
+
+ASIDE_AGE_S = 3600.0  # no file takes that long to write
+PRIVATE_FILE = 0o600
+PRIVATE_DIRECTORY = 0o700
+FULL = {errno.ENOSPC, errno.EDQUOT}
+UNAVAILABLE = {errno.EACCES, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EPERM, errno.EROFS}
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Say the file system's errors in our words: StoreFull, StoreUnavailable. The rest fly."""
+    try:
+        yield
+    except OSError as why:
+        if why.errno in FULL:
+            raise StoreFull from why
+        if why.errno in UNAVAILABLE:
+            raise StoreUnavailable(os.strerror(why.errno)) from why
+        raise
+
+
+def place(path: Path, data: bytes, aside: Path) -> bool:
+    """Put a file where there is none and tell whether there was none; of several at once one wins.
+
+    `aside` is a directory on the same file system, for the file while it is written. Either way what stands at `path`
+    is whole, and its name is durable in its directory.
+    """
+    placed = not path.exists() and _link(path, data, aside)
+    sync_directory(path.parent)  # the loser too: the winner may not have come that far
+    return placed
+
+
+def _link(path: Path, data: bytes, aside: Path) -> bool:
+    # Write aside, then link: a reader sees all of it or nothing, and unlike a rename a link replaces nothing.
+    written = aside / uuid.uuid4().hex
+    try:
+        _write(written, data)
+        os.link(written, path)
+    except FileExistsError:
+        return False
+    finally:
+        written.unlink(missing_ok=True)
+    return True
+
+
+def _write(path: Path, data: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE), "wb", buffering=0) as file:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
+
+
+def make_directory(path: Path) -> None:
+    """Make a private directory, and those above it, where there is none; its own name is durable on return."""
+    path.mkdir(PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    sync_directory(path.parent)
+
+
+def sweep(aside: Path) -> None:
+    """Remove what processes that died while writing have left aside."""
+    for file in aside.iterdir():
+        try:
+            if time.time() - file.stat().st_mtime > ASIDE_AGE_S:
+                file.unlink()
+        except FileNotFoundError:  # another process sweeps too, or has placed it meanwhile
+            continue
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,369 @@
+"""Series in the SQLite file: uploads, segments, and what follows from a commit. Large bodies lie in blobs."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple
+from functools import lru_cache, partial
+from typing import Any
+
+import apsw
+
+from clarity_server.adapters.local.database import Database
+from clarity_server.domain.civil import OffsetChange, Start, StartKind
+from clarity_server.domain.errors import (
+    BlobNotFound,
+    StoreDamaged,
+    StoreUnavailable,
+    UploadMismatch,
+    UploadNotFound,
+    UploadTakenOver,
+)
+from clarity_server.domain.series import (
+    Append,
+    Closing,
+    Descriptor,
+    Encoding,
+    Receipt,
+    Segment,
+    Source,
+    StoredUpload,
+)
+from clarity_server.ports import Blobs, Piece
+
+INLINE_BYTES_MAX = 256 * 1024
+"""A larger body goes to a blob. Up to here a row's share of the group's one fsync costs less than a file's own three; at
+1 MiB a file takes half the time, because a row is written to the log first and then to the file."""
+BLOBS_PREFIX = "segments"
+ORPHAN_AGE_S = 24 * 3600.0
+"""A blob without a row is swept at this age, and no row is written for a blob half as old: a laptop may sleep between."""
+PAGE_SEGMENTS = 64
+PAGE_BYTES_MAX = 4 * 1024 * 1024  # of bodies in one page
+SWEEP_PAGE = 256
+
+UPLOAD = """upload_id, descriptor, epoch, committed, crc32c, value_samples, offset_changes, last_offset_ms, result_count,
+            receipt"""
+OPEN = "account_id = :account AND upload_id = :upload AND epoch = :epoch AND committed = :before AND receipt IS NULL"
+
+MAKE_UPLOAD = """
+    INSERT INTO uploads VALUES (:account, :upload, :metric, :device, :app, :descriptor, 0, 0, 0, 0, '[]', -1, 0, NULL)
+    ON CONFLICT DO NOTHING"""
+RAISE_EPOCH = f"""
+    UPDATE uploads SET epoch = epoch + 1 WHERE account_id = :account AND upload_id = :upload RETURNING {UPLOAD}"""
+MOVE_ON = f"""
+    UPDATE uploads SET committed = :committed, crc32c = :crc32c, value_samples = :value_samples,
+        offset_changes = coalesce(:offset_changes, offset_changes), last_offset_ms = :last_offset_ms,
+        result_count = :result_count
+    WHERE {OPEN}"""
+CLOSE = f"UPDATE uploads SET receipt = :receipt, result_count = :result_count WHERE {OPEN}"
+# The key can only be taken by a segment beyond the committed count, which nobody has read.
+PUT_SEGMENT = """
+    INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (account_id, upload_id, first_sample) DO UPDATE SET count = excluded.count, metric = excluded.metric,
+        day = excluded.day, start_ms = excluded.start_ms, end_ms = excluded.end_ms, body = excluded.body,
+        blob = excluded.blob"""
+NUMBER_CHANGE = """
+    INSERT INTO changes VALUES (:account,
+        coalesce((SELECT max(number) FROM changes WHERE account_id = :account), 0) + 1,
+        :kind, :metric, :upload, :first_sample, :count)
+    RETURNING number"""
+TOUCH = """
+    INSERT INTO touched_days (account_id, metric, device, app, civil_day, touch) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET touch = excluded.touch, failed = 0"""
+DUE = """
+    INSERT INTO results (account_id, upload_id, number, civil_day, end_sample) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING"""
+FIND_UPLOAD = f"SELECT {UPLOAD} FROM uploads WHERE account_id = ? AND upload_id = ?"
+LIST_UPLOADS = f"SELECT {UPLOAD} FROM uploads WHERE account_id = ? AND metric = ? ORDER BY upload_id"
+# From the segment that holds sample `at`, or else from the next one.
+LIST_SEGMENTS = """
+    SELECT account_id, upload_id, first_sample, count, metric, day, start_ms, end_ms, body, blob FROM segments
+    WHERE account_id = :account AND upload_id = :upload AND first_sample >= coalesce((
+            SELECT max(first_sample) FROM segments
+            WHERE account_id = :account AND upload_id = :upload AND first_sample <= :at), 0)
+        AND first_sample < min(:end, (
+            SELECT committed FROM uploads WHERE account_id = :account AND upload_id = :upload))
+        AND first_sample + count > :at
+    ORDER BY first_sample LIMIT :limit"""
+# An upload's storage days rise with its samples, so that its part of a range of days is one range of samples.
+LIST_PARTS = f"""
+    WITH parts AS (
+        SELECT upload_id AS part, min(first_sample) AS first, max(first_sample) AS last FROM segments
+        WHERE account_id = :account AND metric = :metric AND day >= :start AND day < :end GROUP BY upload_id)
+    SELECT first, min(last + 1, committed), {UPLOAD} FROM parts JOIN uploads ON account_id = :account AND upload_id = part
+    WHERE (:device IS NULL OR device = :device AND app = :app) AND first < committed
+    ORDER BY device, app, upload_id"""
+
+Bindings = Mapping[str, Any]
+Row = tuple[Any, ...]
+
+
+class SqliteSeries:
+    """Implements ports.Series."""
+
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        """Take the file for rows, and the blobs for large bodies."""
+        self._database = database
+        self._blobs = blobs
+
+    def open(self, account_id: str, upload_id: str, descriptor: Descriptor) -> StoredUpload:
+        """Make the upload or find it, and raise its epoch by one. Raises UploadMismatch."""
+        bindings = {
+            "account": account_id,
+            "upload": upload_id,
+            "metric": descriptor.metric,
+            "device": descriptor.source.device,
+            "app": descriptor.source.app,
+            "descriptor": _packed(asdict(descriptor)),
+        }
+
+        def work(connection: apsw.Connection) -> StoredUpload:
+            connection.execute(MAKE_UPLOAD, bindings)
+            stored = _upload(connection.execute(RAISE_EPOCH, bindings).fetchall()[0])
+            if field := stored.descriptor.difference(descriptor):
+                raise UploadMismatch(field)
+            return stored
+
+        return self._database.write(work)
+
+    def upload(self, account_id: str, upload_id: str) -> StoredUpload:
+        """Find an upload. Raises UploadNotFound."""
+        with self._database.read() as connection:
+            return _find(connection, account_id, upload_id)
+
+    def commit(self, append: Append) -> None:
+        """Make an append durable, all or nothing, and return after the fsync.
+
+        Raises UploadTakenOver, UploadNotFound, StoreFull, StoreUnavailable.
+        """
+        assert append.after.epoch == append.before.epoch, "only opening raises an epoch"
+        begun = time.time()
+        rows = [self._row(segment) for segment in append.segments]
+        in_blobs = any(row[-1] for row in rows)
+
+        def work(connection: apsw.Connection) -> None:
+            if in_blobs and time.time() - begun > ORPHAN_AGE_S / 2:
+                raise StoreUnavailable("a commit has waited too long")
+            _hold(connection, MOVE_ON, moved)
+            connection.executemany(PUT_SEGMENT, rows)
+            _follow(connection, append.account_id, append.before, change, append.touched_days, append.closings)
+
+        moved = _moved(append)
+        change = ("append", append.before.committed, append.after.committed - append.before.committed)
+        self._database.write(work)
+
+    def finish(
+        self,
+        account_id: str,
+        before: StoredUpload,
+        receipt: Receipt,
+        closings: Sequence[Closing],
+        touched_days: Sequence[int],
+    ) -> StoredUpload:
+        """Close an upload; one that is finished is returned unchanged. Raises UploadTakenOver, UploadNotFound."""
+        closed = {
+            **_held(account_id, before),
+            "receipt": _packed({**asdict(receipt), "sha256": receipt.sha256.hex()}),
+            "result_count": before.result_count + len(closings),
+        }
+
+        def work(connection: apsw.Connection) -> StoredUpload:
+            stored = _find(connection, account_id, before.upload_id)
+            if stored.receipt is not None:
+                return stored
+            _hold(connection, CLOSE, closed)
+            _follow(connection, account_id, before, ("finish", before.committed, 0), touched_days, closings)
+            return _find(connection, account_id, before.upload_id)
+
+        return self._database.write(work)
+
+    def segments(self, account_id: str, upload_id: str, first_sample: int, end_sample: int) -> Iterator[Segment]:
+        """Yield an upload's segments that overlap [first_sample, end_sample), in order, paging inside.
+
+        Raises StoreDamaged when a body is gone.
+        """
+        bindings = {"account": account_id, "upload": upload_id, "end": end_sample, "limit": PAGE_SEGMENTS}
+        at = first_sample
+        while page := self._page(LIST_SEGMENTS, {**bindings, "at": at}):
+            for row in page:
+                segment = self._segment(row)
+                yield segment
+                at = segment.first_sample + segment.count
+
+    def pieces(self, account_id: str, metric: str, days: tuple[int, int], source: Source | None) -> Iterator[Piece]:
+        """Yield a metric's segments whose storage days are in [start, end), by source, upload_id and first_sample."""
+        bindings = {
+            "account": account_id,
+            "metric": metric,
+            "start": days[0],
+            "end": days[1],
+            "device": source and source.device,
+            "app": source and source.app,
+        }
+        with self._database.read() as connection:
+            parts = connection.execute(LIST_PARTS, bindings).fetchall()
+        for first, end, *row in parts:
+            upload = _upload(tuple(row))
+            for segment in self.segments(account_id, upload.upload_id, first, end):
+                yield Piece(segment, upload)
+
+    def uploads(self, account_id: str, metric: str) -> Sequence[StoredUpload]:
+        """List a metric's uploads, by upload_id."""
+        with self._database.read() as connection:
+            return [_upload(row) for row in connection.execute(LIST_UPLOADS, (account_id, metric)).fetchall()]
+
+    def change_count(self, account_id: str) -> int:
+        """Return the account's newest change number."""
+        with self._database.read() as connection:
+            newest = connection.execute(
+                "SELECT max(number) FROM changes WHERE account_id = ?", (account_id,)
+            ).fetchall()
+        return int(newest[0][0] or 0)
+
+    def sweep(self) -> int:
+        """Remove blobs that no row names and none will; return how many. For a quiet moment, by any process."""
+        old = [name for name, age_s in self._blobs.names(BLOBS_PREFIX) if age_s > ORPHAN_AGE_S]
+        pages = (old[low : low + SWEEP_PAGE] for low in range(0, len(old), SWEEP_PAGE))
+        return sum(self._database.write(partial(self._sweep_page, page)) for page in pages)
+
+    def _sweep_page(self, names: Sequence[str], connection: apsw.Connection) -> int:
+        """Delete under the write lock: whoever is about to name one of these comes after us, and finds itself too late."""
+        named = "SELECT 1 FROM segments WHERE blob = ?"
+        orphans = [name for name in names if not connection.execute(named, (name,)).fetchall()]
+        for name in orphans:
+            self._blobs.delete(name)
+        return len(orphans)
+
+    def _row(self, segment: Segment) -> Row:
+        """Return a segment's row, its body stored where it is too large for one. Blob first: no row without its body."""
+        body, blob = segment.body, None
+        if len(body) > INLINE_BYTES_MAX:
+            # A name of its own each time: an orphan of the same content may be about to be swept.
+            blob = f"{BLOBS_PREFIX}/{segment.account_id}/{uuid.uuid4().hex}"
+            self._blobs.put(blob, body)
+        key = (segment.account_id, segment.upload_id, segment.first_sample, segment.count, segment.metric, segment.day)
+        return (*key, segment.start_ms, segment.end_ms, body if blob is None else None, blob)
+
+    def _segment(self, row: Row) -> Segment:
+        account_id, upload_id, first_sample, count, metric, day, start_ms, end_ms, body, blob = row
+        if blob is not None:
+            try:
+                body = self._blobs.get(blob)
+            except BlobNotFound as why:
+                raise StoreDamaged(piece=blob) from why
+        return Segment(account_id, metric, day, upload_id, first_sample, count, start_ms, end_ms, body)
+
+    def _page(self, query: str, bindings: Bindings) -> list[Row]:
+        """Read rows until there are enough; the read transaction ends here."""
+        page, size = list[Row](), 0
+        with self._database.read() as connection:
+            cursor = connection.execute(query, bindings)
+            for row in cursor:
+                page.append(row)
+                size += len(row[-2] or b"")
+                if size >= PAGE_BYTES_MAX:
+                    break
+            cursor.close()
+        return page
+
+
+def _hold(connection: apsw.Connection, update: str, bindings: Bindings) -> None:
+    """Change an upload that is as its caller believes. Raises UploadTakenOver, UploadNotFound."""
+    connection.execute(update, bindings)
+    if not connection.changes():
+        _find(connection, bindings["account"], bindings["upload"])
+        raise UploadTakenOver
+
+
+def _follow(
+    connection: apsw.Connection,
+    account_id: str,
+    before: StoredUpload,
+    change: tuple[str, int, int],
+    touched_days: Sequence[int],
+    closings: Sequence[Closing],
+) -> None:
+    """Number the change (kind, first sample, count), touch its days and queue its results."""
+    metric, source = before.descriptor.metric, before.descriptor.source
+    kind, first_sample, count = change
+    bindings = {
+        "account": account_id,
+        "kind": kind,
+        "metric": metric,
+        "upload": before.upload_id,
+        "first_sample": first_sample,
+        "count": count,
+    }
+    number = connection.execute(NUMBER_CHANGE, bindings).fetchall()[0][0]
+    days = [(account_id, metric, source.device, source.app, day, number) for day in touched_days]
+    connection.executemany(TOUCH, days)
+    connection.executemany(DUE, [(account_id, before.upload_id, *astuple(closing)) for closing in closings])
+
+
+def _held(account_id: str, before: StoredUpload) -> dict[str, Any]:
+    return {"account": account_id, "upload": before.upload_id, "epoch": before.epoch, "before": before.committed}
+
+
+def _moved(append: Append) -> Bindings:
+    before, after = append.before, append.after
+    changes = (
+        None
+        if after.offset_changes == before.offset_changes
+        else _packed([astuple(one) for one in after.offset_changes])
+    )
+    return {
+        **_held(append.account_id, before),
+        "committed": after.committed,
+        "crc32c": after.crc32c,
+        "value_samples": after.value_samples,
+        "offset_changes": changes,
+        "last_offset_ms": after.last_offset_ms,
+        "result_count": after.result_count,
+    }
+
+
+def _find(connection: apsw.Connection, account_id: str, upload_id: str) -> StoredUpload:
+    rows = connection.execute(FIND_UPLOAD, (account_id, upload_id)).fetchall()
+    if not rows:
+        raise UploadNotFound
+    return _upload(rows[0])
+
+
+def _upload(row: Row) -> StoredUpload:
+    upload_id, descriptor, epoch, committed, crc32c, value_samples, changes, last_offset_ms, result_count, receipt = row
+    return StoredUpload(
+        upload_id=upload_id,
+        descriptor=_descriptor(descriptor),
+        epoch=epoch,
+        committed=committed,
+        crc32c=crc32c,
+        value_samples=value_samples,
+        offset_changes=tuple(OffsetChange(*change) for change in json.loads(changes)),
+        last_offset_ms=last_offset_ms,
+        result_count=result_count,
+        receipt=receipt and _receipt(json.loads(receipt)),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _descriptor(packed: str) -> Descriptor:
+    fields = json.loads(packed)
+    start = fields["start"]
+    return Descriptor(
+        **{
+            **fields,
+            "source": Source(**fields["source"]),
+            "start": Start(**{**start, "kind": StartKind(start["kind"])}),
+            "encoding": Encoding(fields["encoding"]),
+        }
+    )
+
+
+def _receipt(fields: Mapping[str, Any]) -> Receipt:
+    return Receipt(**{**fields, "sha256": bytes.fromhex(fields["sha256"])})
+
+
+def _packed(value: object) -> str:
+    """Return JSON, sorted and without blanks: equal values are equal texts."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

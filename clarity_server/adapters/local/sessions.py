@@ -1,0 +1,76 @@
+"""Sessions in SQLite."""
+
+from collections.abc import Sequence
+from dataclasses import astuple
+from typing import Any
+
+import apsw
+
+from clarity_server.adapters.local.database import Database
+from clarity_server.ports import SessionRow
+
+
+class SqliteSessions:
+    """Chains of refresh tokens. Every change is conditional: of two callers at once one wins."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, row: SessionRow) -> SessionRow:
+        """Store a new session, or return the one that has its id."""
+        return self._database.write(lambda connection: _create(connection, row))
+
+    def get(self, session_id: str) -> SessionRow | None:
+        """Find a session."""
+        with self._database.read() as connection:
+            return _get(connection, session_id)
+
+    def advance(self, old: SessionRow, new: SessionRow) -> bool:
+        """Replace `old` by `new` if the stored counter is still the old one and the session has not ended."""
+        return self._database.write(lambda connection: _advance(connection, old, new))
+
+    def end(self, session_id: str, at: float) -> None:
+        """End a session; the first end counts."""
+        self._database.write(lambda connection: connection.execute(_END, (at, session_id)).close())
+
+    def ended_since(self, at: float) -> Sequence[str]:
+        """List the ids of sessions ended at or after a time."""
+        with self._database.read() as connection:
+            rows: list[Any] = connection.execute(_ENDED_SINCE, (at,)).fetchall()
+        return [session_id for (session_id,) in rows]
+
+
+def _create(connection: apsw.Connection, row: SessionRow) -> SessionRow:
+    connection.execute(_INSERT, astuple(row))
+    stored = _get(connection, row.session_id)
+    assert stored is not None, "it was there, or it was just inserted"
+    return stored
+
+
+def _get(connection: apsw.Connection, session_id: str) -> SessionRow | None:
+    rows: list[Any] = connection.execute(_GET, (session_id,)).fetchall()
+    return SessionRow(*rows[0]) if rows else None
+
+
+def _advance(connection: apsw.Connection, old: SessionRow, new: SessionRow) -> bool:
+    changed = (new.counter, new.refresh_hash, new.spent_request_id, new.spent_time, new.expire_time)
+    connection.execute(_ADVANCE, (*changed, old.session_id, old.counter))
+    return connection.changes() == 1
+
+
+# In the order of the fields of SessionRow.
+_INSERT = """
+    INSERT INTO sessions
+        (session_id, account_id, counter, refresh_hash, spent_request_id, spent_time, expire_time, ended_time)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+_GET = """
+    SELECT session_id, account_id, counter, refresh_hash, spent_request_id, spent_time, expire_time, ended_time
+    FROM sessions WHERE session_id = ?
+"""
+_ADVANCE = """
+    UPDATE sessions SET counter = ?, refresh_hash = ?, spent_request_id = ?, spent_time = ?, expire_time = ?
+    WHERE session_id = ? AND counter = ? AND ended_time IS NULL
+"""
+_END = "UPDATE sessions SET ended_time = ? WHERE session_id = ? AND ended_time IS NULL"
+_ENDED_SINCE = "SELECT session_id FROM sessions WHERE ended_time >= ?"

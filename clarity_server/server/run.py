@@ -1,0 +1,183 @@
+"""Build the server, serve, and drain."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from google.protobuf.descriptor_pool import Default as default_pool
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from clarity.v1 import auth_service_pb2, auth_service_pb2_grpc, health_data_service_pb2, health_data_service_pb2_grpc
+from clarity_server.config import Config, ConfigError
+from clarity_server.flows.analyze import Analyze
+from clarity_server.flows.hashing import Hashing
+from clarity_server.flows.ingest import Ingest
+from clarity_server.flows.list_days import Lists
+from clarity_server.flows.read import Read
+from clarity_server.flows.sign_in import SignIn
+from clarity_server.server import limits, trace
+from clarity_server.server.boundary import Boundary, failing
+from clarity_server.server.flags import flags
+from clarity_server.server.health import Health
+from clarity_server.server.identity import Verifier
+from clarity_server.server.wiring import World, world
+from clarity_server.server.worker import Worker
+from clarity_server.services.auth_service import PASSWORD_THREADS, AuthService
+from clarity_server.services.health_data_service import HealthDataService
+from clarity_server.services.live import Live, StreamLimits
+from clarity_server.services.offload import Offload
+from clarity_server.services.stream import Room
+
+PATROL_EVERY_S = 1.0
+SWEEP_EVERY_S = 600.0
+REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
+SERVICES = (
+    auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"].full_name,
+    health_data_service_pb2.DESCRIPTOR.services_by_name["HealthDataService"].full_name,
+)
+
+
+@dataclass(slots=True)
+class Running:
+    """A server that serves, and what must end with it."""
+
+    server: grpc.aio.Server
+    port: int
+    world: World
+    live: Live
+    health: Health
+    worker: Worker
+    offloads: Sequence[Offload]
+    tasks: Sequence[asyncio.Task[None]]
+
+    async def drain(self, grace_s: float) -> None:
+        """Stop taking calls, let those that run end, and close the stores."""
+        await self.health.drain()
+        self.live.drain()
+        await self.server.stop(grace_s)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self.worker.stop()
+        for offload in self.offloads:
+            offload.close()
+        self.world.close()
+
+
+async def start(config: Config, more: Sequence[grpc.GenericRpcHandler] = ()) -> Running:
+    """Build the house and open the door. `more` handlers pass the same boundary. Raises what world() raises, ConfigError."""
+    loop = asyncio.get_running_loop()
+    built = await asyncio.to_thread(world, config)
+    offload, passwords = Offload(), Offload(PASSWORD_THREADS, "passwords")
+    verifier = Verifier(built.keys, built.sessions)
+    await offload(verifier.refresh_ended)
+    age = StreamLimits(config.streams_max, config.streams_per_account_max, config.stream_age_s)
+    live = Live(age, verifier.is_ended, time.time)
+    analyze = Analyze(built.series, built.analyses, built.keys, failing)
+    worker = Worker(analyze, lambda: loop.call_soon_threadsafe(live.wake))
+    ingest = Ingest(built.series, built.analyses, built.keys, worker.wake)
+    hashing = await offload(Hashing)
+    sign_in = SignIn(
+        built.accounts,
+        built.sessions,
+        built.requests,
+        built.keys,
+        hashing,
+        on_ended=verifier.mark_ended,
+        sign_up_open=flags(config).sign_up,
+    )
+    health = Health(built.probes, offload)
+    server = grpc.aio.server(interceptors=(Boundary(verifier),), options=limits.GRPC_OPTIONS)
+    auth_service_pb2_grpc.add_AuthServiceServicer_to_server(AuthService(sign_in, offload, passwords), server)
+    health_data_service_pb2_grpc.add_HealthDataServiceServicer_to_server(
+        HealthDataService(
+            Room(ingest, offload, live), Read(built.series, built.keys), Lists(built.analyses, built.keys, analyze)
+        ),
+        server,
+    )
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    server.add_generic_rpc_handlers((*_reflection(), *more))
+    port = _bound(server, config.listen)
+    await health.probe()
+    await server.start()
+    worker.start()
+    _publish(config, port, built)
+    tasks = [
+        asyncio.create_task(health.watch()),
+        asyncio.create_task(_every(PATROL_EVERY_S, offload, verifier.refresh_ended, live.patrol)),
+        asyncio.create_task(_every(SWEEP_EVERY_S, offload, built.sweep, lambda: None)),
+    ]
+    return Running(server, port, built, live, health, worker, (offload, passwords), tasks)
+
+
+async def serve(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT, then drain."""
+    trace.set_up(config.log_format)
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    running = await start(config)
+    trace.line("serving", port=running.port, records=config.records)
+    await stopped.wait()
+    trace.line("draining", grace_s=config.drain_s)
+    await running.drain(config.drain_s)
+    trace.line("stopped")
+
+
+def _reflection() -> tuple[grpc.GenericRpcHandler, ...]:
+    """Serve reflection under both of its names: v1 is v1alpha with another package, byte for byte."""
+    names = (*SERVICES, "grpc.health.v1.Health", REFLECTION_V1, reflection.SERVICE_NAME)
+    servicer = reflection.aio.ReflectionServicer(names, pool=default_pool())
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        reflection_pb2.ServerReflectionRequest.FromString,
+        reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    methods = {"ServerReflectionInfo": handler}
+    return tuple(
+        grpc.method_handlers_generic_handler(name, methods) for name in (REFLECTION_V1, reflection.SERVICE_NAME)
+    )
+
+
+def _bound(server: grpc.aio.Server, listen: str) -> int:
+    try:
+        port: int = server.add_insecure_port(listen)
+    except RuntimeError as why:
+        raise ConfigError(f"CLARITY_LISTEN={listen!r} cannot be bound: is another server on this port?") from why
+    return port
+
+
+def _publish(config: Config, port: int, built: World) -> None:
+    """Write the public keys for Envoy, and then that we serve."""
+    if config.jwks_file:
+        _write_aside(Path(config.jwks_file), json.dumps(built.keys.jwks()))
+    if config.ready_file:
+        _write_aside(Path(config.ready_file), json.dumps({"port": port, "pid": os.getpid()}))
+
+
+def _write_aside(path: Path, text: str) -> None:
+    # Write aside, then rename: a reader sees the old text or the new, never half.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)
+
+
+async def _every(
+    period_s: float, offload: Offload, blocking: Callable[[], object], then: Callable[[], None]
+) -> None:
+    """Run a blocking job and what follows from it, again and again; a failure is logged and the next round runs."""
+    while True:
+        await asyncio.sleep(period_s)
+        await offload(failing, blocking)
+        then()

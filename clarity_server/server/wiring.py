@@ -1,0 +1,88 @@
+"""Which adapter stands behind which port: the only place that sees them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clarity_server.config import Config, ConfigError
+from clarity_server.ports import Accounts, Analyses, Keys, Requests, Series, Sessions
+from clarity_server.server.health import Probe
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports of one world, what tells whether it is well, and what closes it."""
+
+    accounts: Accounts
+    sessions: Sessions
+    requests: Requests
+    keys: Keys
+    series: Series
+    analyses: Analyses
+    probes: Mapping[str, Probe]
+    sweep: Callable[[], object]
+    close: Callable[[], None]
+
+
+def world(config: Config) -> World:
+    """Build the world the settings name. Raises ConfigError, StartRefused, StoreUnavailable, StoreDamaged."""
+    schemes = {
+        name: _scheme(name, value)
+        for name, value in (
+            ("CLARITY_RECORDS", config.records),
+            ("CLARITY_BLOBS", config.blobs),
+            ("CLARITY_KEYS", config.keys),
+            ("CLARITY_IDENTITY", config.identity),
+        )
+    }
+    wanted = {
+        "CLARITY_RECORDS": "sqlite",
+        "CLARITY_BLOBS": "file",
+        "CLARITY_KEYS": "file",
+        "CLARITY_IDENTITY": "local",
+    }
+    for name, scheme in schemes.items():
+        if scheme != wanted[name]:
+            raise ConfigError(f"{name}: there is no adapter for {scheme!r}; use {wanted[name]}:")
+    return _local(config)
+
+
+def _scheme(name: str, value: str) -> str:
+    scheme, colon, _ = value.partition(":")
+    if not colon:
+        raise ConfigError(f"{name}={value!r} names no adapter; it looks like sqlite:PATH or file:PATH")
+    return scheme
+
+
+def _path(value: str) -> Path:
+    return Path(value.partition(":")[2])
+
+
+def _local(config: Config) -> World:
+    from clarity_server.adapters.local.accounts import SqliteAccounts
+    from clarity_server.adapters.local.analyses import SqliteAnalyses
+    from clarity_server.adapters.local.blobs import DiskBlobs
+    from clarity_server.adapters.local.database import Database
+    from clarity_server.adapters.local.keys import DiskKeys
+    from clarity_server.adapters.local.requests import SqliteRequests
+    from clarity_server.adapters.local.series import SqliteSeries
+    from clarity_server.adapters.local.sessions import SqliteSessions
+
+    keys = DiskKeys(_path(config.keys))
+    database = Database(_path(config.records), bytes_max=config.records_bytes_max)
+    series = SqliteSeries(database, DiskBlobs(_path(config.blobs)))
+    accounts = SqliteAccounts(database, keys)
+    return World(
+        accounts=accounts,
+        sessions=SqliteSessions(database),
+        requests=SqliteRequests(database),
+        keys=keys,
+        series=series,
+        analyses=SqliteAnalyses(database),
+        probes={
+            "clarity.v1.AuthService": lambda: (keys.signing_key(), accounts.get("probe")),
+            "clarity.v1.HealthDataService": lambda: series.change_count("probe"),
+        },
+        sweep=series.sweep,
+        close=database.close,
+    )

@@ -1,0 +1,82 @@
+"""The HealthDataService of the contract."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from grpc.aio import ServicerContext
+
+from clarity.v1 import health_data_service_pb2 as pb
+from clarity.v1 import health_data_service_pb2_grpc
+from clarity_server.flows.list_days import Lists
+from clarity_server.flows.read import Read, Tally
+from clarity_server.services import rules, wire
+from clarity_server.services.caller import caller
+from clarity_server.services.stream import Room, Stream, replayed
+
+
+class HealthDataService(health_data_service_pb2_grpc.HealthDataServiceServicer):
+    """Recordings in, days out."""
+
+    def __init__(self, room: Room, read: Read, lists: Lists) -> None:
+        """Take what the streams share, and the verbs."""
+        self._room = room
+        self._ingest = room.ingest
+        self._offload = room.offload
+        self._read = read
+        self._lists = lists
+
+    async def ListMetrics(self, request: pb.ListMetricsRequest, context: ServicerContext) -> pb.ListMetricsResponse:
+        rules.page(request)
+        metrics, token = await self._offload(self._lists.metrics, request.page_size, request.page_token)
+        return pb.ListMetricsResponse(metrics=[wire.to_metric(metric) for metric in metrics], next_page_token=token)
+
+    async def StreamSeries(
+        self, request_iterator: AsyncIterator[pb.StreamSeriesRequest], context: ServicerContext
+    ) -> AsyncIterator[pb.StreamSeriesResponse]:
+        async with aclosing(Stream(self._room, caller(), request_iterator).messages()) as messages:
+            async for message in messages:
+                yield message
+
+    async def AppendSeries(self, request: pb.AppendSeriesRequest, context: ServicerContext) -> pb.AppendSeriesResponse:
+        rules.append_series(request)
+        answer = pb.AppendSeriesResponse()
+        requests = replayed(wire.from_append(request))
+        async with aclosing(Stream(self._room, caller(), requests, all_there=True).messages()) as messages:
+            async for message in messages:
+                wire.add_to_append(answer, message)
+        return answer
+
+    async def GetUpload(self, request: pb.GetUploadRequest, context: ServicerContext) -> pb.GetUploadResponse:
+        rules.upload_named(request)
+        account_id = caller().account_id
+        stored = await self._offload(self._ingest.upload, account_id, request.upload_id)
+        analysed = await self._offload(self._ingest.analysed, account_id, stored)
+        days = await self._offload(self._ingest.results, account_id, request.upload_id, request.after_result)
+        return pb.GetUploadResponse(upload=wire.to_upload(stored, analysed), days=[wire.to_day(day) for day in days])
+
+    async def FinishUpload(self, request: pb.FinishUploadRequest, context: ServicerContext) -> pb.FinishUploadResponse:
+        rules.upload_named(request)
+        total, sha256 = wire.from_finish(request)
+        account_id = caller().account_id
+        stored = await self._offload(self._ingest.upload, account_id, request.upload_id)
+        finished = await self._offload(self._ingest.finish, account_id, stored, total, sha256)
+        return pb.FinishUploadResponse(receipt=wire.to_receipt(finished))
+
+    async def ReadSeries(
+        self, request: pb.ReadSeriesRequest, context: ServicerContext
+    ) -> AsyncIterator[pb.ReadSeriesResponse]:
+        kind, start_ms, end_ms = wire.from_range(request)
+        source, tally = wire.from_wanted_source(request), Tally()
+        blocks = self._read.blocks(caller().account_id, request.metric, source, kind, start_ms, end_ms, tally)
+        while (block := await self._offload(next, blocks, None)) is not None:
+            yield pb.ReadSeriesResponse(block=wire.to_block(block, kind))
+        yield pb.ReadSeriesResponse(done=wire.to_done(tally))
+
+    async def ListDays(self, request: pb.ListDaysRequest, context: ServicerContext) -> pb.ListDaysResponse:
+        rules.page(request)
+        dates = wire.from_dates(request)
+        account_id = caller().account_id
+        days, token = await self._offload(
+            self._lists.days, account_id, request.metric, dates, request.page_size, request.page_token
+        )
+        return pb.ListDaysResponse(days=[wire.to_day(day) for day in days], next_page_token=token)
