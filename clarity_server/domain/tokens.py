@@ -78,7 +78,7 @@ def read_refresh_token(key: bytes, token: str) -> tuple[str, int]:
 
 
 def _signed_claims(token: str, keys: Mapping[str, Ed25519PublicKey]) -> dict[str, Any]:
-    if len(token) > ACCESS_CHARS_MAX or not token.isascii():
+    if len(token) > ACCESS_CHARS_MAX:
         raise TokenInvalid
     try:
         key = keys.get(jwt.get_unverified_header(token).get("kid", ""))

@@ -81,7 +81,7 @@ class Stream:
             self._intake = intake
             key = (intake.account_id, intake.stored.upload_id)
             held.enter_context(self._room.live.holding(key, self, UploadTakenOver()))
-            yield wire.to_opened(intake.stored)
+            yield pb.StreamSeriesResponse(opened=wire.to_opened(intake.stored))
             if intake.upload.finished:
                 if self._all_there:  # nothing new can be taken, but what came again must not differ
                     await self._read_all(intake)

@@ -69,9 +69,7 @@ def test_the_shortest_recordings_have_an_answer(counts: tuple[float, ...], expec
     assert asleep(*counts) == expected
 
 
-@pytest.mark.parametrize(
-    ("count", "share"), [(0.0, 1.0), (65_535.0, 0.0), (GAP, 0.0), (27.0, 1.0), (41.0, 0.0)]
-)
+@pytest.mark.parametrize(("count", "share"), [(0.0, 1.0), (65_535.0, 0.0), (GAP, 0.0), (27.0, 1.0), (41.0, 0.0)])
 @pytest.mark.parametrize("length", [WEEK_MINUTES - 1, WEEK_MINUTES, WEEK_MINUTES + 1])
 def test_a_constant_week_is_all_sleep_or_none(count: float, share: float, length: int) -> None:
     answer = oakley(np.full(length, count))

@@ -55,6 +55,7 @@ def not_worn(*runs: tuple[float, int]) -> list[tuple[int, int]]:
         (((0, 90), (5, 10)), [(0, 90)]),
         (((5, 10), (0, 90)), [(10, 100)]),
         (((0, 30), (9, 1), (0, 60)), [(0, 91)]),
+        (((0, 60), (9, 1), (0, 30)), [(0, 91)]),
         (((0, 29), (9, 1), (0, 90)), [(30, 120)]),
         (((0, 90), (9, 1), (0, 29)), [(0, 90)]),
         (((9, 1), (0, 90), (9, 1)), [(1, 91)]),
@@ -68,9 +69,7 @@ def not_worn(*runs: tuple[float, int]) -> list[tuple[int, int]]:
         (((5, 10), (0, 60), (-1, 3), (0, 60)), []),
     ],
 )
-def test_non_wear_worked_out_by_hand(
-    runs: tuple[tuple[float, int], ...], expected: list[tuple[int, int]]
-) -> None:
+def test_non_wear_worked_out_by_hand(runs: tuple[tuple[float, int], ...], expected: list[tuple[int, int]]) -> None:
     assert not_worn(*runs) == expected
 
 
@@ -90,9 +89,7 @@ def test_non_wear_worked_out_by_hand(
         (((0, WEEK_MINUTES + 1),), 0),
     ],
 )
-def test_recordings_at_the_edge_of_sense_have_an_answer(
-    runs: tuple[tuple[float, int], ...], worn: int
-) -> None:
+def test_recordings_at_the_edge_of_sense_have_an_answer(runs: tuple[tuple[float, int], ...], worn: int) -> None:
     answer = choi(minutes(*runs))
     assert answer.dtype == np.bool_
     assert answer.shape == (sum(length for _, length in runs),)

@@ -5,7 +5,7 @@ from datetime import date
 
 import apsw
 
-from clarity_server.adapters.local.database import Database
+from clarity_server.adapters.local.database import Database, Row
 from clarity_server.domain.civil import EPOCH_DATE
 from clarity_server.domain.series import Closing, Source
 from clarity_server.ports import DayKey, DueDay, DueResult
@@ -20,7 +20,8 @@ DUE_RESULTS = """
     due AS (
         SELECT *, row_number() OVER (PARTITION BY account_id ORDER BY place) AS turn
         FROM accounts JOIN results ON place IN (
-            SELECT place FROM results WHERE account_id = id AND body IS NULL AND failed = 0 ORDER BY place LIMIT :limit))
+            SELECT place FROM results WHERE account_id = id AND body IS NULL AND failed = 0
+            ORDER BY place LIMIT :limit))
     SELECT account_id, upload_id, number, civil_day, end_sample FROM due ORDER BY turn, place LIMIT :limit"""
 DUE_DAYS = """
     SELECT account_id, metric, device, app, civil_day, touch FROM touched_days
@@ -34,18 +35,23 @@ PUT_DAY = """
     INSERT INTO days (account_id, metric, device, app, civil_day, touch, closed, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET touch = excluded.touch, closed = excluded.closed, body = excluded.body
     WHERE excluded.touch >= touch"""
-THE_TOUCH = "account_id = ? AND metric = ? AND device = ? AND app = ? AND civil_day = ? AND touch = ?"
-CLEAR_TOUCH = f"DELETE FROM touched_days WHERE {THE_TOUCH}"
-FAIL_TOUCH = f"UPDATE touched_days SET failed = 1 WHERE {THE_TOUCH}"
-UNDERIVED = "SELECT min(number) FROM results WHERE account_id = :account AND upload_id = :upload AND body IS NULL"
-LIST_RESULTS = f"""
+CLEAR_TOUCH = """
+    DELETE FROM touched_days
+    WHERE account_id = ? AND metric = ? AND device = ? AND app = ? AND civil_day = ? AND touch = ?"""
+FAIL_TOUCH = """
+    UPDATE touched_days SET failed = 1
+    WHERE account_id = ? AND metric = ? AND device = ? AND app = ? AND civil_day = ? AND touch = ?"""
+LIST_RESULTS = """
     SELECT number, body FROM results
-    WHERE account_id = :account AND upload_id = :upload AND number > :after
-        AND number < ifnull(({UNDERIVED}), number + 1)
+    WHERE account_id = :account AND upload_id = :upload AND number > :after AND number < ifnull((
+        SELECT min(number) FROM results
+        WHERE account_id = :account AND upload_id = :upload AND body IS NULL), 1 << 62)
     ORDER BY number LIMIT :limit"""
-LAST_RESULT = f"""
+LAST_RESULT = """
     SELECT number, end_sample FROM results
-    WHERE account_id = :account AND upload_id = :upload AND number < ifnull(({UNDERIVED}), number + 1)
+    WHERE account_id = :account AND upload_id = :upload AND number < ifnull((
+        SELECT min(number) FROM results
+        WHERE account_id = :account AND upload_id = :upload AND body IS NULL), 1 << 62)
     ORDER BY number DESC LIMIT 1"""
 IS_CLOSED = """
     SELECT 1 FROM results JOIN uploads USING (account_id, upload_id)
@@ -67,7 +73,7 @@ class SqliteAnalyses:
     def due_results(self, limit: int) -> Sequence[DueResult]:
         """List closings without a result, oldest first, one account after the other; those that failed are left out."""
         with self._database.read() as connection:
-            rows = connection.execute(DUE_RESULTS, {"limit": limit}).fetchall()
+            rows: Sequence[Row] = connection.execute(DUE_RESULTS, {"limit": limit}).fetchall()
         return [DueResult(account_id, upload_id, Closing(*closing)) for account_id, upload_id, *closing in rows]
 
     def due_days(self, limit: int, account_id: str | None = None) -> Sequence[DueDay]:
@@ -75,7 +81,7 @@ class SqliteAnalyses:
         query = DUE_DAYS if account_id is None else DUE_DAYS_OF_ACCOUNT
         bindings = {"limit": limit} if account_id is None else {"limit": limit, "account": account_id}
         with self._database.read() as connection:
-            rows = connection.execute(query, bindings).fetchall()
+            rows: Sequence[Row] = connection.execute(query, bindings).fetchall()
         return [
             DueDay(DayKey(owner, metric, Source(device, app), day), touch)
             for owner, metric, device, app, day, touch in rows
@@ -84,7 +90,7 @@ class SqliteAnalyses:
     def put_result(self, due: DueResult, body: bytes, *, failed: bool = False) -> None:
         """Store a sealed result under its number; the first one stays. A failure without a body stays underived."""
         row = (body or None, failed, due.account_id, due.upload_id, due.closing.number)
-        self._database.write(lambda connection: _run(connection, PUT_RESULT, row))
+        self._database.write(lambda connection: connection.execute(PUT_RESULT, row).close())
 
     def put_day(self, due: DueDay, body: bytes, *, closed: bool, failed: bool = False) -> None:
         """Store a sealed Day in place of the older one and clear the touch, unless a later touch came.
@@ -105,12 +111,14 @@ class SqliteAnalyses:
         """List sealed results by number, stopping before the first one not yet derived."""
         bindings = {"account": account_id, "upload": upload_id, "after": after, "limit": limit}
         with self._database.read() as connection:
-            return [(number, body) for number, body in connection.execute(LIST_RESULTS, bindings).fetchall()]
+            rows: Sequence[Row] = connection.execute(LIST_RESULTS, bindings).fetchall()
+        return [(number, body) for number, body in rows]
 
     def analysed(self, account_id: str, upload_id: str) -> tuple[int, int]:
         """Return (number, end_sample) of the last result before the first one not yet derived; (0, 0) for none."""
+        bindings = {"account": account_id, "upload": upload_id}
         with self._database.read() as connection:
-            rows = connection.execute(LAST_RESULT, {"account": account_id, "upload": upload_id}).fetchall()
+            rows: Sequence[Row] = connection.execute(LAST_RESULT, bindings).fetchall()
         return (rows[0][0], rows[0][1]) if rows else (0, 0)
 
     def is_closed(self, key: DayKey) -> bool:
@@ -141,12 +149,8 @@ class SqliteAnalyses:
             "limit": limit,
         }
         with self._database.read() as connection:
-            rows = connection.execute(LIST_DAYS, bindings).fetchall()
+            rows: Sequence[Row] = connection.execute(LIST_DAYS, bindings).fetchall()
         return [(DayKey(account_id, metric, Source(device, app), day), body) for day, device, app, body in rows]
-
-
-def _run(connection: apsw.Connection, statement: str, bindings: tuple[object, ...]) -> None:
-    connection.execute(statement, bindings)
 
 
 def _day(when: date) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import apsw
 
-from clarity_server.adapters.local import schema
+from clarity_server.adapters.local import files, schema
 from clarity_server.domain.errors import (
     Busy,
     ClarityError,
@@ -30,7 +30,7 @@ SQLITE_MIN = (3, 51, 3)
 PAGE_BYTES = 8192  # of 4096 to 32768 the least time per commit for bodies of 100 KiB to 1 MiB
 CACHE_KIB = 16 * 1024  # of the writer: a usual group stays in memory until its COMMIT
 LOCK_TIMEOUT_MS = 10_000  # how long another process may hold the write lock
-GROUP_WRITES_MAX = 64
+GROUP_WRITES_MAX = 64  # what comes during one fsync shares the next; to wait for more on purpose only cost throughput
 WAITING_WRITES_MAX = 1024
 WAITING_TIMEOUT_S = 10.0  # for a place among them, and for a reader
 READERS_MAX = 8
@@ -40,6 +40,7 @@ WAL_BYTES_MAX = 8 * CHECKPOINT_BYTES  # from which on readers and other processe
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Row = tuple[Any, ...]
 
 
 def check_sqlite(version: str) -> None:
@@ -86,8 +87,11 @@ class Database:
         self._idle_readers: list[apsw.Connection] = []
         self._waiting = _Waiting()
         self._wal_pages = 0
-        with translated(self.name):
-            self._writer = self._open_writer(bytes_max)
+        with files.translated(), translated(self.name):
+            self._path.parent.mkdir(files.PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+            # The change to a write-ahead log does not wait for a lock as all else does: a second start would fail.
+            with files.alone(self._path.parent):
+                self._writer = self._open_writer(bytes_max)
         self._thread = threading.Thread(target=self._write_until_closed, name="clarity-writer", daemon=True)
         self._thread.start()
 
@@ -95,6 +99,11 @@ class Database:
     def name(self) -> str:
         """The file's name, without its directory: safe to show."""
         return self._path.name
+
+    @property
+    def waiting_count(self) -> int:
+        """How many writes wait for the next transaction."""
+        return len(self._waiting)
 
     def write(self, work: Callable[[apsw.Connection], T]) -> T:
         """Run work in a transaction; return its answer once that is on disk.
@@ -137,7 +146,8 @@ class Database:
         self._writer.close()
 
     def _open_writer(self, bytes_max: int) -> apsw.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._path.exists():
+            self._path.touch(files.PRIVATE_FILE)  # SQLite would let everybody read it, and the log beside it
         connection = self._open(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
         connection.pragma("page_size", PAGE_BYTES)
         if connection.pragma("journal_mode", "wal") != "wal":
@@ -288,6 +298,9 @@ class _Waiting:
         self._writes: deque[_Write[Any]] = deque()
         self._changed = threading.Condition()
         self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._writes)
 
     def put(self, write: _Write[Any]) -> None:
         """Queue a write. Raises Busy when there is no room for long, StoreUnavailable once closed."""

@@ -1,6 +1,7 @@
 """Whole files on disk: seen complete or not at all, put only where nothing is, durable on return."""
 
 import errno
+import fcntl
 import os
 import time
 import uuid
@@ -76,6 +77,17 @@ def sweep(aside: Path) -> None:
                 file.unlink()
         except FileNotFoundError:  # another process sweeps too, or has placed it meanwhile
             continue
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Keep other processes, and threads, that ask for the same directory waiting."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def sync_directory(path: Path) -> None:

@@ -8,15 +8,13 @@ Whoever has this directory and the stores can read everything: it belongs in no 
 """
 
 import base64
-import fcntl
 import hashlib
 import json
 import os
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -56,7 +54,7 @@ class DiskKeys:
                 _refuse_shared(directory, NOT_OURS_ALONE, "700")
             files.sweep(self._aside)
             self._root_key = self._load_root_key()
-            with self._alone():
+            with files.alone(self._signing):  # two that start at once must not make a signing key each
                 self._signing_keys = self._load_signing_keys() or [self._create_signing_key()]
 
     @property
@@ -150,16 +148,6 @@ class DiskKeys:
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         files.place(self._signing / f"{key_id(key)}.pem", pem, self._aside)
         return key
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other processes out: two that start at once must not make a signing key each."""
-        directory = os.open(self._signing, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(directory)
 
 
 def key_id(key: Ed25519PrivateKey) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import apsw
 
-from clarity_server.adapters.local.database import Database
+from clarity_server.adapters.local.database import Database, Row
 from clarity_server.domain.civil import OffsetChange, Start, StartKind
 from clarity_server.domain.errors import (
     BlobNotFound,
@@ -33,31 +33,30 @@ from clarity_server.domain.series import (
 from clarity_server.ports import Blobs, Piece
 
 INLINE_BYTES_MAX = 256 * 1024
-"""A larger body goes to a blob. Up to here a row's share of the group's one fsync costs less than a file's own three; at
-1 MiB a file takes half the time, because a row is written to the log first and then to the file."""
+"""A larger body goes to a blob. Up to here a row, which shares its group's one fsync, costs less than a file with three
+of its own; at 1 MiB a file takes half the time: a row's body is written twice, to the log and then to the database."""
 BLOBS_PREFIX = "segments"
 ORPHAN_AGE_S = 24 * 3600.0
-"""A blob without a row is swept at this age, and no row is written for a blob half as old: a laptop may sleep between."""
+"""Age at which a blob without a row is swept. No row is written for one half as old: a laptop may sleep in between."""
 PAGE_SEGMENTS = 64
 PAGE_BYTES_MAX = 4 * 1024 * 1024  # of bodies in one page
 SWEEP_PAGE = 256
 
-UPLOAD = """upload_id, descriptor, epoch, committed, crc32c, value_samples, offset_changes, last_offset_ms, result_count,
-            receipt"""
-OPEN = "account_id = :account AND upload_id = :upload AND epoch = :epoch AND committed = :before AND receipt IS NULL"
-
 MAKE_UPLOAD = """
     INSERT INTO uploads VALUES (:account, :upload, :metric, :device, :app, :descriptor, 0, 0, 0, 0, '[]', -1, 0, NULL)
     ON CONFLICT DO NOTHING"""
-RAISE_EPOCH = f"""
-    UPDATE uploads SET epoch = epoch + 1 WHERE account_id = :account AND upload_id = :upload RETURNING {UPLOAD}"""
-MOVE_ON = f"""
+RAISE_EPOCH = "UPDATE uploads SET epoch = epoch + 1 WHERE account_id = :account AND upload_id = :upload"
+MOVE_ON = """
     UPDATE uploads SET committed = :committed, crc32c = :crc32c, value_samples = :value_samples,
         offset_changes = coalesce(:offset_changes, offset_changes), last_offset_ms = :last_offset_ms,
         result_count = :result_count
-    WHERE {OPEN}"""
-CLOSE = f"UPDATE uploads SET receipt = :receipt, result_count = :result_count WHERE {OPEN}"
-# The key can only be taken by a segment beyond the committed count, which nobody has read.
+    WHERE account_id = :account AND upload_id = :upload AND epoch = :epoch AND committed = :before
+        AND receipt IS NULL"""
+CLOSE = """
+    UPDATE uploads SET receipt = :receipt, result_count = :result_count
+    WHERE account_id = :account AND upload_id = :upload AND epoch = :epoch AND committed = :before
+        AND receipt IS NULL"""
+# The key can be taken only by a segment beyond the committed count, which nobody has read.
 PUT_SEGMENT = """
     INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (account_id, upload_id, first_sample) DO UPDATE SET count = excluded.count, metric = excluded.metric,
@@ -74,8 +73,15 @@ TOUCH = """
 DUE = """
     INSERT INTO results (account_id, upload_id, number, civil_day, end_sample) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING"""
-FIND_UPLOAD = f"SELECT {UPLOAD} FROM uploads WHERE account_id = ? AND upload_id = ?"
-LIST_UPLOADS = f"SELECT {UPLOAD} FROM uploads WHERE account_id = ? AND metric = ? ORDER BY upload_id"
+NEWEST_CHANGE = "SELECT coalesce(max(number), 0) FROM changes WHERE account_id = ?"
+FIND_UPLOAD = """
+    SELECT upload_id, descriptor, epoch, committed, crc32c, value_samples, offset_changes, last_offset_ms, result_count,
+        receipt
+    FROM uploads WHERE account_id = ? AND upload_id = ?"""
+LIST_UPLOADS = """
+    SELECT upload_id, descriptor, epoch, committed, crc32c, value_samples, offset_changes, last_offset_ms, result_count,
+        receipt
+    FROM uploads INDEXED BY uploads_of_metric WHERE account_id = ? AND metric = ? ORDER BY upload_id"""
 # From the segment that holds sample `at`, or else from the next one.
 LIST_SEGMENTS = """
     SELECT account_id, upload_id, first_sample, count, metric, day, start_ms, end_ms, body, blob FROM segments
@@ -87,16 +93,17 @@ LIST_SEGMENTS = """
         AND first_sample + count > :at
     ORDER BY first_sample LIMIT :limit"""
 # An upload's storage days rise with its samples, so that its part of a range of days is one range of samples.
-LIST_PARTS = f"""
+# CROSS JOIN keeps SQLite from beginning with all the account's uploads.
+LIST_PARTS = """
     WITH parts AS (
         SELECT upload_id AS part, min(first_sample) AS first, max(first_sample) AS last FROM segments
         WHERE account_id = :account AND metric = :metric AND day >= :start AND day < :end GROUP BY upload_id)
-    SELECT first, min(last + 1, committed), {UPLOAD} FROM parts JOIN uploads ON account_id = :account AND upload_id = part
+    SELECT part, first, min(last + 1, committed)
+    FROM parts CROSS JOIN uploads ON account_id = :account AND upload_id = part
     WHERE (:device IS NULL OR device = :device AND app = :app) AND first < committed
-    ORDER BY device, app, upload_id"""
+    ORDER BY device, app, part"""
 
 Bindings = Mapping[str, Any]
-Row = tuple[Any, ...]
 
 
 class SqliteSeries:
@@ -120,7 +127,8 @@ class SqliteSeries:
 
         def work(connection: apsw.Connection) -> StoredUpload:
             connection.execute(MAKE_UPLOAD, bindings)
-            stored = _upload(connection.execute(RAISE_EPOCH, bindings).fetchall()[0])
+            connection.execute(RAISE_EPOCH, bindings)
+            stored = _find(connection, account_id, upload_id)
             if field := stored.descriptor.difference(descriptor):
                 raise UploadMismatch(field)
             return stored
@@ -202,9 +210,9 @@ class SqliteSeries:
             "app": source and source.app,
         }
         with self._database.read() as connection:
-            parts = connection.execute(LIST_PARTS, bindings).fetchall()
-        for first, end, *row in parts:
-            upload = _upload(tuple(row))
+            rows: Sequence[Row] = connection.execute(LIST_PARTS, bindings).fetchall()
+            parts = [(_find(connection, account_id, part), first, end) for part, first, end in rows]
+        for upload, first, end in parts:
             for segment in self.segments(account_id, upload.upload_id, first, end):
                 yield Piece(segment, upload)
 
@@ -228,7 +236,7 @@ class SqliteSeries:
         return sum(self._database.write(partial(self._sweep_page, page)) for page in pages)
 
     def _sweep_page(self, names: Sequence[str], connection: apsw.Connection) -> int:
-        """Delete under the write lock: whoever is about to name one of these comes after us, and finds itself too late."""
+        """Delete under the write lock: who is about to name one of these comes after us and finds itself too late."""
         named = "SELECT 1 FROM segments WHERE blob = ?"
         orphans = [name for name in names if not connection.execute(named, (name,)).fetchall()]
         for name in orphans:
@@ -236,7 +244,7 @@ class SqliteSeries:
         return len(orphans)
 
     def _row(self, segment: Segment) -> Row:
-        """Return a segment's row, its body stored where it is too large for one. Blob first: no row without its body."""
+        """Return a segment's row; a body too large for one is stored now, so that no row is ever without its body."""
         body, blob = segment.body, None
         if len(body) > INLINE_BYTES_MAX:
             # A name of its own each time: an orphan of the same content may be about to be swept.
@@ -307,17 +315,13 @@ def _held(account_id: str, before: StoredUpload) -> dict[str, Any]:
 
 def _moved(append: Append) -> Bindings:
     before, after = append.before, append.after
-    changes = (
-        None
-        if after.offset_changes == before.offset_changes
-        else _packed([astuple(one) for one in after.offset_changes])
-    )
+    moved = after.offset_changes != before.offset_changes
     return {
         **_held(append.account_id, before),
         "committed": after.committed,
         "crc32c": after.crc32c,
         "value_samples": after.value_samples,
-        "offset_changes": changes,
+        "offset_changes": _packed([astuple(change) for change in after.offset_changes]) if moved else None,
         "last_offset_ms": after.last_offset_ms,
         "result_count": after.result_count,
     }

@@ -1,13 +1,13 @@
 """The actogram: a recording on one page, a row for each day.
 
-It is double-plotted: each row shows its day and the next, so that every night is seen whole and a rhythm that
-drifts shows as a slope.
+It is double-plotted: each row shows its day and the day after, so that every night is seen whole and a rhythm
+that drifts shows as a slope.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,37 +16,44 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # matplotlib takes a second to import; only `draw` needs it
+if TYPE_CHECKING:  # importing matplotlib takes as long as everything else together; only `draw` needs it
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-DAYS_MAX = 120  # rows of one picture, empty ones included
-DAY_MINUTES_MIN, DAY_MINUTES_MAX = 1380, 1500  # a day on which the clocks change
+ROWS_MAX = 120  # of one picture, empty ones included
+DAY_MINUTES_MIN, DAY_MINUTES_MAX = 1380, 1500  # the days on which the clocks change
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 HOURS = 24
 MOVEMENT_BINS = 288  # a day, whatever its length: bars of five minutes
-SHADE_BINS = 144  # single minutes of sleep fade into the ten around them instead of flickering
+SLEEP_BINS = 144  # single minutes of sleep fade into the ten around them instead of flickering
 FULL_HEIGHT_PERCENTILE = 98.0
+ROUND_NUMBERS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
-# The page, in inches.
-WIDTH = 10.0
-LEFT, RIGHT, TOP, BOTTOM = 1.16, 0.5, 1.96, 0.98
-ROWS_HEIGHT = 5.6
-ROW_HEIGHT_MIN, ROW_HEIGHT_MAX = 0.2, 0.56
-ROW_GAP = 0.14  # of a row
+# The page, in inches; fonts in points.
 DPI = 200
-FONTS = ("STIXGeneral", "DejaVu Sans")  # both come with matplotlib; the second fills in for missing letters
+WIDTH = 10.0
+LEFT, RIGHT, TOP, BOTTOM = 1.16, 0.5, 1.84, 0.94
+STAMP_WIDTH = 1.6  # kept free at the end of the heading for SIMULATED
+SWATCH_WIDTH, SWATCH_HEIGHT = 0.2, 0.11
+ROWS_HEIGHT = 5.6  # of all rows together, as far as the limits of one allow
+ROW_HEIGHT_MIN, ROW_HEIGHT_MAX = 0.2, 0.72
+ROW_GAP = 0.14  # of a row
+BASELINE = 0.025  # of a row: a worn minute without movement is a line, a missing one is nothing
+TITLE, SUBTITLE, STAMP, DATES, SMALL = 24.0, 12.5, 12.0, 11.5, 10.0
+SHRINK_MIN = 0.7  # a line too long is set smaller down to this, then cut
+FONTS = ["STIXGeneral", "DejaVu Sans"]  # both come with matplotlib; the second lends letters the first lacks
 
-# Told apart by lightness as well as by hue: they hold for every colour vision, and in grey.
+# Told apart by lightness as well as by hue: it works for every colour vision, and in grey.
 PAPER = "#fdfcf8"
 INK = "#1f2d3a"
-FAINT_INK = "#74797c"
-HAIRLINE = "#dcd8cc"
+FAINT_INK = "#6c7275"
 MOVEMENT = "#24455f"
 SLEEP = "#bfd3e6"
-NOT_WORN = "#f4ebd3"
-NOT_WORN_LINE = "#dcc89a"
+NOT_WORN, NOT_WORN_LINES = "#f4ebd3", "#dcc89a"
+NOT_WORN_HATCH = "////"
+SWATCH_LINES = "#d8d4c8"
 WARNING = "#a8431c"
 
 
@@ -60,39 +67,33 @@ class DayTrace:
     not_worn: tuple[tuple[int, int], ...]
 
 
-def draw(
-    days: Sequence[DayTrace], path: Path, *, title: str, subtitle: str, simulated: bool = False
-) -> None:
+def draw(days: Sequence[DayTrace], path: Path, *, title: str, subtitle: str, simulated: bool = False) -> None:
     """Writes the double-plotted actogram of `days` to `path`: a PNG, 10 inches wide, 200 dots an inch.
 
-    Rows run from the first date to the last, and a date without a trace is an empty row. The last row ends
-    with its own day. A day of 23 or 25 hours is drawn as wide as the others. Simulated data is marked as such
-    on the page and in the description inside the file.
+    Rows run from the first date to the last, and a date without a trace is an empty row. The last row shows
+    its own day only. A day of 23 or 25 hours is drawn as wide as the others. Simulated data is marked as such
+    on the page and in the title inside the file.
 
-    Raises `ValueError` for no days, two traces of one date, more than `DAYS_MAX` rows, a day of impossible
-    length, or a range outside its day.
+    Raises `ValueError` for no days, two traces of one date, more than `ROWS_MAX` rows, a day of impossible
+    length, and a range that leaves its day.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    calendar = _calendar(days)
+    traces = _by_date(days)
+    dates = _calendar(traces)
     full_height = _full_height(days)
-    rows_height = len(calendar) * min(ROW_HEIGHT_MAX, max(ROW_HEIGHT_MIN, ROWS_HEIGHT / len(calendar)))
-    height = TOP + rows_height + BOTTOM
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor=PAPER)
-    FigureCanvasAgg(figure)
-    page = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, height))
-    page.axis("off")
-    box = (LEFT / WIDTH, BOTTOM / height, 1 - (LEFT + RIGHT) / WIDTH, rows_height / height)
-    rows = figure.add_axes(box, facecolor="none")
-    for row, trace in enumerate(calendar):
-        if trace is not None:
-            _draw_day(rows, trace, row, 0, full_height)
-            if row:
-                _draw_day(rows, trace, row - 1, HOURS, full_height)
-    _draw_axes(rows, [trace.date for trace in days], len(calendar))
-    _draw_words(page, height, title, subtitle, full_height, simulated=simulated)
-    figure.savefig(path, format="png", metadata={"Title": title, "Description": subtitle})
+    figure, page, rows = _sheet(len(dates))
+    for row, day in enumerate(dates):
+        if day in traces:
+            _draw_day(rows, traces[day], row, 0, full_height)
+            _draw_day(rows, traces[day], row - 1, HOURS, full_height)  # to the right of the day before
+    _draw_hours(rows, len(dates))
+    _draw_dates(rows, dates, traces)
+    _draw_heading(page, title, subtitle)
+    _draw_legend(page)
+    _draw_caption(page, full_height)
+    if simulated:
+        _draw_stamp(page)
+    inside = {"Title": f"SIMULATED: {title}" if simulated else title, "Description": subtitle}
+    figure.savefig(path, format="png", metadata=inside)
 
 
 def label(day: date) -> str:
@@ -100,85 +101,201 @@ def label(day: date) -> str:
     return f"{WEEKDAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]}"
 
 
-def _calendar(days: Sequence[DayTrace]) -> list[DayTrace | None]:
-    """The rows: every date from the first to the last, None where there is no trace."""
-    by_date = {trace.date: trace for trace in days}
-    first = min(by_date)
-    length = (max(by_date) - first).days + 1
-    return [by_date.get(first + timedelta(days=k)) for k in range(length)]
+def _by_date(days: Sequence[DayTrace]) -> dict[date, DayTrace]:
+    """The days by their date, if each can be drawn."""
+    if not days:
+        raise ValueError("there are no days to draw")
+    for day in days:
+        length = len(day.counts)
+        if not DAY_MINUTES_MIN <= length <= DAY_MINUTES_MAX:
+            raise ValueError(f"{day.date} has {length} minutes, and a day has {DAY_MINUTES_MIN} to {DAY_MINUTES_MAX}")
+        for start, end in (*day.asleep, *day.not_worn):
+            if not 0 <= start <= end <= length:
+                raise ValueError(f"{day.date} has {length} minutes, and [{start}, {end}) leaves it")
+    traces = {day.date: day for day in days}
+    if len(traces) < len(days):
+        raise ValueError(f"{len(days)} traces have only {len(traces)} dates: give one trace a date")
+    return traces
 
 
-def _binned(minutes, bins):
-    """The mean of the known minutes of each of `bins` equal parts of the day; NaN where none is known."""
-    at = np.arange(len(minutes)) * bins // len(minutes)
+def _calendar(dates: Collection[date]) -> list[date]:
+    """Every date from the first to the last."""
+    first, last = min(dates), max(dates)
+    length = (last - first).days + 1
+    if length > ROWS_MAX:
+        raise ValueError(f"{first} to {last} are {length} rows, and a picture has at most {ROWS_MAX}")
+    return [first + timedelta(days=row) for row in range(length)]
+
+
+def _binned(minutes: NDArray[np.floating], bins: int) -> NDArray[np.float64]:
+    """The mean of the known minutes in each of `bins` equal parts of the day; NaN where none is known."""
+    part = np.arange(len(minutes)) * bins // len(minutes)
     known = np.isfinite(minutes)
-    n = np.bincount(at[known], minlength=bins)
-    sums = np.bincount(at[known], weights=minutes[known], minlength=bins)
-    return np.divide(sums, n, out=np.full(bins, np.nan), where=n > 0)
+    sums = np.bincount(part[known], weights=minutes[known], minlength=bins)
+    numbers = np.bincount(part[known], minlength=bins)
+    means = np.full(bins, np.nan)
+    np.divide(sums, numbers, out=means, where=numbers > 0)
+    return means
 
 
-def _share(ranges, length, bins):
-    mask = np.zeros(length)
-    for start, end in ranges:
-        mask[start:end] = 1
-    return _binned(mask, bins)
+def _full_height(days: Sequence[DayTrace]) -> float:
+    """The counts a minute that fill a row: a round number that only the highest bars reach."""
+    bars = np.concatenate([_binned(day.counts, MOVEMENT_BINS) for day in days])
+    moving = bars[bars > 0]
+    if not len(moving):
+        return 1.0
+    high = float(np.percentile(moving, FULL_HEIGHT_PERCENTILE))
+    unit = 10.0 ** math.floor(math.log10(high))
+    return unit * next((number for number in ROUND_NUMBERS if number * unit >= high), ROUND_NUMBERS[-1])
 
 
-def _full_height(days):
-    means = np.concatenate([_binned(t.counts, MOVEMENT_BINS) for t in days])
-    means = means[np.isfinite(means) & (means > 0)]
-    top = float(np.percentile(means, FULL_HEIGHT_PERCENTILE)) if len(means) else 1.0
-    step = 10 ** math.floor(math.log10(top))
-    return math.ceil(top / step) * step
+def _sheet(rows: int) -> tuple[Figure, Axes, Axes]:
+    """An empty page, its axes in inches from the lower left, and the axes of the rows in hours and rows."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows_height = rows * min(ROW_HEIGHT_MAX, max(ROW_HEIGHT_MIN, ROWS_HEIGHT / rows))
+    height = TOP + rows_height + BOTTOM
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor=PAPER)
+    FigureCanvasAgg(figure)  # no window, no pyplot, no state outside this figure
+    page = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, height))
+    page.set_axis_off()
+    inside = (LEFT / WIDTH, BOTTOM / height, 1 - (LEFT + RIGHT) / WIDTH, rows_height / height)
+    axes = figure.add_axes(inside)
+    axes.set_axis_off()
+    return figure, page, axes
 
 
-def _draw_day(axes, trace, row, hour, top):
-    n = len(trace.counts)
-    share = _share(trace.asleep, n, SHADE_BINS)
-    band = (hour, hour + HOURS, row + 1, row + ROW_GAP)
+def _draw_day(axes: Axes, day: DayTrace, row: int, hour: int, full_height: float) -> None:
+    """One day in one row, from `hour` on; a row above the first lies outside the picture."""
+    minute = HOURS / len(day.counts)
+    _draw_sleep(axes, day, row, hour)
+    axes.broken_barh(
+        [(hour + start * minute, (end - start) * minute) for start, end in day.not_worn],
+        (row + ROW_GAP, 1 - ROW_GAP),
+        facecolor=NOT_WORN,
+        edgecolor=NOT_WORN_LINES,
+        linewidth=0,
+        hatch=NOT_WORN_HATCH,
+        hatch_linewidth=0.4,
+        zorder=2,
+    )
+    bars = _binned(day.counts, MOVEMENT_BINS)
+    known = np.isfinite(bars)
+    share = np.sqrt(np.clip(np.where(known, bars, 0) / full_height, 0, 1))
+    axes.stairs(
+        row + 1 - np.where(known, np.maximum(share * (1 - ROW_GAP), BASELINE), 0),
+        hour + np.linspace(0, HOURS, MOVEMENT_BINS + 1),
+        baseline=row + 1,
+        fill=True,
+        color=MOVEMENT,
+        linewidth=0,
+        zorder=4,
+    )
+
+
+def _draw_sleep(axes: Axes, day: DayTrace, row: int, hour: int) -> None:
+    """A band behind the day, as strong in each part of it as that part was slept."""
     from matplotlib.colors import to_rgb
 
-    rgba = np.empty((1, SHADE_BINS, 4))
-    rgba[0, :, :3] = to_rgb(SLEEP)
-    rgba[0, :, 3] = share
-    axes.imshow(rgba, extent=band, aspect="auto", interpolation="nearest", zorder=1)
-    spans = [(hour + s * HOURS / n, (e - s) * HOURS / n) for s, e in trace.not_worn]
-    axes.broken_barh(spans, (row + ROW_GAP, 1 - ROW_GAP), facecolor=NOT_WORN, edgecolor=NOT_WORN_LINE, hatch="////", linewidth=0, hatch_linewidth=0.4, zorder=2)
-    means = _binned(trace.counts, MOVEMENT_BINS)
-    h = np.sqrt(np.clip(np.nan_to_num(means) / top, 0, 1)) * (1 - ROW_GAP)
-    x = hour + np.arange(MOVEMENT_BINS + 1) * HOURS / MOVEMENT_BINS
-    axes.stairs(row + 1 - h, x, baseline=row + 1, fill=True, color=MOVEMENT, lw=0, zorder=4)
-    # a baseline where there are values
-    base = np.where(np.isfinite(means), row + 1.0, np.nan)
-    axes.plot(x[:-1] , base, color=MOVEMENT, lw=0.5, zorder=3, alpha=.6)
+    asleep = np.zeros(len(day.counts))
+    for start, end in day.asleep:
+        asleep[start:end] = 1
+    band = np.empty((1, SLEEP_BINS, 4))
+    band[..., :3] = to_rgb(SLEEP)
+    band[..., 3] = _binned(asleep, SLEEP_BINS)
+    place = (hour, hour + HOURS, row + 1, row + ROW_GAP)
+    axes.imshow(band, extent=place, aspect="auto", interpolation="nearest", zorder=1)
 
 
-def _draw_axes(axes, dates, rows):
-    axes.set(xlim=(0, 48), ylim=(rows, 0))
-    axes.tick_params(length=0, pad=5)
-    for s in axes.spines.values():
-        s.set_visible(False)
-    axes.set_xticks(range(0, 49, 6), ["00:00", "06:00", "12:00", "18:00", "00:00", "06:00", "12:00", "18:00", "24:00"], family=FONTS, size=9.5, color=FAINT_INK)
-    axes.xaxis.tick_top()
-    first = min(dates)
-    axes.set_yticks([])
-    for k in range(rows):
-        d = first + timedelta(days=k)
-        axes.text(-0.55, k + 0.96, label(d), ha="right", va="baseline", family=FONTS, size=11.5, color=INK if d in dates else FAINT_INK)
-    for x in range(0, 49, 6):
-        axes.axvline(x, color=INK if not x % 24 else FAINT_INK, lw=0.5 if x % 24 else 0.6, alpha=0.22 if x % 24 else .5, zorder=2.5)
+def _draw_hours(axes: Axes, rows: int) -> None:
+    """Clock hours above the rows, and a line through them every six hours."""
+    axes.set(xlim=(0, 2 * HOURS), ylim=(rows, 0))
+    for hour in range(0, 2 * HOURS + 1, 6):
+        midnight = hour % HOURS == 0
+        axes.vlines(hour, 0, rows, color=INK, linewidth=0.6, alpha=0.5 if midnight else 0.16, zorder=3)
+        axes.annotate(
+            "24:00" if hour == 2 * HOURS else f"{hour % HOURS:02}:00",
+            (hour, 0),
+            (0, 5),
+            textcoords="offset points",
+            ha="center",
+            family=FONTS,
+            size=SMALL,
+            color=FAINT_INK,
+        )
 
 
-def _draw_words(page, height, title, subtitle, top, *, simulated):
-    page.text(LEFT, height - 0.62, title, size=24, family=FONTS, color=INK, parse_math=False)
-    page.text(LEFT, height - 0.92, subtitle, size=12.5, family=FONTS, style="italic", color=FAINT_INK, parse_math=False)
-    y = height - 1.36
-    x = LEFT
-    for name, kw, w in (("movement", dict(facecolor=MOVEMENT), 0.95), ("asleep", dict(facecolor=SLEEP), 0.8), ("not worn", dict(facecolor=NOT_WORN, edgecolor=NOT_WORN_LINE, hatch="/////", lw=0, hatch_linewidth=.4), 0.92), ("blank: no recording",dict(facecolor=PAPER, edgecolor=HAIRLINE, lw=.6),1)):
-        page.broken_barh([(x, 0.2)], (y, 0.11), **kw)
-        page.text(x + 0.27, y+0.005, name, size=10.5, family=FONTS, color=INK)
-        x += w
-    page.text(LEFT, 0.56, "Each row is a day and, to its right, the day after: every night is seen whole.", size=10, family=FONTS, style="italic", color=FAINT_INK)
-    page.text(LEFT, 0.36, f"Bars are means of five minutes on a square-root scale; the full height is {top:,g} counts a minute, and what is higher is cut.", size=10, family=FONTS, style="italic", color=FAINT_INK)
-    if simulated:
-        page.text(WIDTH - RIGHT, height - 0.58, "SIMULATED", size=12, family=FONTS, ha="right", color=WARNING, bbox=dict(boxstyle="square,pad=0.45", facecolor="none", edgecolor=WARNING, lw=0.8))
+def _draw_dates(axes: Axes, dates: Sequence[date], present: Collection[date]) -> None:
+    """The date of each row, at its foot; fainter where there is no trace."""
+    for row, day in enumerate(dates):
+        axes.annotate(
+            label(day),
+            (0, row + 1),
+            (-8, 1.5),
+            textcoords="offset points",
+            ha="right",
+            family=FONTS,
+            size=DATES,
+            color=INK if day in present else FAINT_INK,
+        )
+
+
+def _draw_heading(page: Axes, title: str, subtitle: str) -> None:
+    top = page.get_ylim()[1]
+    room = WIDTH - LEFT - RIGHT - STAMP_WIDTH
+    _write(page, LEFT, top - 0.62, title, room, size=TITLE)
+    _write(page, LEFT, top - 0.92, subtitle, room, size=SUBTITLE, style="italic", color=FAINT_INK)
+
+
+def _draw_legend(page: Axes) -> None:
+    """Swatches in a line under the heading."""
+    from matplotlib.patches import Rectangle
+
+    x, y = LEFT, page.get_ylim()[1] - 1.37
+    for name, face, lines, hatch in (
+        ("movement", MOVEMENT, MOVEMENT, None),
+        ("asleep", SLEEP, SLEEP, None),
+        ("not worn", NOT_WORN, NOT_WORN_LINES, NOT_WORN_HATCH),
+        ("no recording", PAPER, SWATCH_LINES, None),
+    ):
+        swatch = Rectangle((x, y), SWATCH_WIDTH, SWATCH_HEIGHT, facecolor=face, edgecolor=lines)
+        swatch.set(linewidth=0.6 if hatch is None else 0, hatch=hatch, hatch_linewidth=0.4)
+        page.add_patch(swatch)
+        x += SWATCH_WIDTH + 0.07
+        x += _write(page, x, y + 0.005, name, WIDTH, size=SMALL) + 0.24
+
+
+def _draw_caption(page: Axes, full_height: float) -> None:
+    rows = "Each row shows a day and, to its right, the day after, so that every night is seen whole."
+    scale = "Bars: five-minute means on a square-root scale."
+    cap = f"A full row is {full_height:,g} counts a minute; higher bars are cut off there."
+    for y, line in ((0.56, rows), (0.36, f"{scale} {cap}")):
+        _write(page, LEFT, y, line, WIDTH - LEFT - RIGHT, size=SMALL, style="italic", color=FAINT_INK)
+
+
+def _draw_stamp(page: Axes) -> None:
+    """SIMULATED, in the heading and again beside the rows, where a picture cut to its rows still shows it."""
+    top = page.get_ylim()[1]
+    word = "SIMULATED"
+    stamp = page.text(WIDTH - RIGHT - 0.08, top - 0.6, word, ha="right", size=STAMP, family=FONTS, color=WARNING)
+    stamp.set_bbox({"boxstyle": "square,pad=0.45", "facecolor": "none", "edgecolor": WARNING, "linewidth": 0.8})
+    middle = (BOTTOM + top - TOP) / 2
+    beside = page.text(WIDTH - 0.2, middle, " ".join(word), size=SMALL, family=FONTS, color=WARNING, rotation=270)
+    beside.set(ha="center", va="center")
+
+
+def _write(
+    page: Axes, x: float, y: float, words: str, room: float, *, size: float, style: str = "normal", color: str = INK
+) -> float:
+    """One line from (x, y) on, made to fit `room`; returns its width. All in inches but the size."""
+    line = " ".join(words.split())
+    text = page.text(x, y, line, size=size, style=style, color=color, family=FONTS, parse_math=False)
+    width = text.get_window_extent().width / DPI
+    if width > room:
+        shrunk = max(room / width, SHRINK_MIN)
+        text.set_fontsize(size * shrunk)
+        fitting = int(len(line) * room / (width * shrunk))
+        if fitting < len(line):
+            text.set_text(line[: fitting - 1].rstrip() + "…")
+    return width

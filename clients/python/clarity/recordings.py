@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from reprlib import repr as shown  # at most 30 letters: a broken file may be one endless line
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +26,6 @@ SAMPLES_MAX = 10_000_000  # 19 years of minutes, 115 days of seconds
 SIMULATED_DAYS_MAX = 366
 
 MINUTE_S = 60
-MICROSECOND = timedelta(microseconds=1)
-SECOND_US = 1_000_000
 
 
 # eq=False: arrays have no single answer to ==, so two recordings are the same only if they are one object.
@@ -145,10 +144,10 @@ def _awd_start(file: str, date: str, time: str) -> datetime:
     """The civil time of the first count; nothing in the file tells its offset."""
     day = AWD_DATE.fullmatch(date)
     if day is None or day[2].lower() not in MONTHS:
-        raise RecordingError(file, f"{date!r} is not a date", "Write it like 23-Jan-1918", line=2)
+        raise RecordingError(file, f"{shown(date)} is not a date", "Write it like 23-Jan-1918", line=2)
     clock = AWD_TIME.fullmatch(time)
     if clock is None:
-        raise RecordingError(file, f"{time!r} is not a time", "Write it like 13:58", line=3)
+        raise RecordingError(file, f"{shown(time)} is not a time", "Write it like 13:58", line=3)
     month = MONTHS.index(day[2].lower()) + 1
     try:
         return datetime(int(day[3]), month, int(day[1]), int(clock[1]), int(clock[2]))
@@ -162,7 +161,7 @@ def _awd_epoch_s(file: str, code: str) -> int:
     epoch_s = AWD_EPOCH_S.get(int(code)) if re.fullmatch(r"\d{1,3}", code, re.ASCII) else None
     if epoch_s is None:
         known = ", ".join(f"{code} = {seconds} s" for code, seconds in AWD_EPOCH_S.items())
-        raise RecordingError(file, f"{code!r} is not an epoch code", f"Known are {known}", line=4)
+        raise RecordingError(file, f"{shown(code)} is not an epoch code", f"Known are {known}", line=4)
     if epoch_s > MINUTE_S:
         problem = f"has {epoch_s} s epochs, and a count cannot be split into its minutes"
         raise RecordingError(file, problem, "Only recordings in epochs of 60, 30 or 15 s can be used", line=4)
@@ -176,7 +175,7 @@ def _awd_counts(file: str, lines: list[str]) -> tuple[NDArray[np.float64], int]:
     for index, line in enumerate(lines):
         found = AWD_COUNT.fullmatch(line)
         if found is None:
-            problem = f"{line!r} is not a count"
+            problem = f"{shown(line)} is not a count"
             remedy = "Write one whole number a line, an M after it for a pressed button"
             raise RecordingError(file, problem, remedy, line=AWD_HEADER_LINES + 1 + index)
         counts[index] = int(found[1])
@@ -270,7 +269,7 @@ def _csv_header(file: str, lines: Iterator[tuple[int, list[str]]]) -> tuple[str,
     header = tuple(cell.lower() for cell in cells)
     if header not in CSV_COLUMNS:
         known = " or ".join(",".join(names) for names in CSV_COLUMNS)
-        problem = f"the header is {','.join(cells)!r}"
+        problem = f"the header is {shown(','.join(cells))}"
         raise RecordingError(file, problem, f"Make the first line {known}", line=line)
     return header
 
@@ -281,13 +280,13 @@ def _rows(file: str, lines: Iterable[tuple[int, list[str]]], header: tuple[str, 
     rows: list[_Row] = []
     for line, cells in lines:
         if len(cells) != len(header):
-            problem = f"has {len(cells)} cells where the header has {len(header)}"
+            problem = f"the header has {len(header)} cells and this line {len(cells)}"
             remedy = "Write one cell for each column, with a point in decimals"
             raise RecordingError(file, problem, remedy, line=line)
         time, in_z = _time(file, line, cells[time_column])
         rows.append(_Row(line, time, in_z, _value(file, line, cells[value_column])))
     if len(rows) < 2:  # noqa: PLR2004 - a period is the distance of two
-        problem = f"has {len(rows)} rows, and a period shows only between two"
+        problem = f"a period shows only between two rows, and the table has {len(rows)}"
         raise RecordingError(file, problem, "Give a longer recording")
     return rows
 
@@ -298,8 +297,8 @@ def _time(file: str, line: int, text: str) -> tuple[datetime, bool]:
         time = datetime.fromisoformat(text)
     except ValueError as error:
         remedy = "Write it like 2026-01-23T13:58:00 or 2026-01-23T13:58:00+01:00"
-        raise RecordingError(file, f"{text!r} is not a timestamp", remedy, line=line) from error
-    return time, text.upper().endswith(("Z", "-00:00"))
+        raise RecordingError(file, f"{shown(text)} is not a timestamp", remedy, line=line) from error
+    return time, text.endswith(("Z", "-00:00"))
 
 
 def _value(file: str, line: int, text: str) -> float:
@@ -308,10 +307,10 @@ def _value(file: str, line: int, text: str) -> float:
         return np.nan
     if not NUMBER.fullmatch(text):
         remedy = "Write it like 12.5, or leave it empty if there is none"
-        raise RecordingError(file, f"{text!r} is not a number", remedy, line=line)
+        raise RecordingError(file, f"{shown(text)} is not a number", remedy, line=line)
     value = float(text)
     if abs(value) > FLOAT32_MAX:
-        problem = f"{text!r} is infinite, or too large for a 32-bit float"
+        problem = f"{shown(text)} is infinite, or too large for a 32-bit float"
         raise RecordingError(file, problem, "Leave the value empty if there is none", line=line)
     return value
 
@@ -350,9 +349,7 @@ def _period_us(file: str, rows: Sequence[_Row], steps_us: NDArray[np.int64]) -> 
     return period_us
 
 
-def _positions(
-    file: str, rows: Sequence[_Row], steps_us: NDArray[np.int64], period_us: int
-) -> NDArray[np.int64]:
+def _positions(file: str, rows: Sequence[_Row], steps_us: NDArray[np.int64], period_us: int) -> NDArray[np.int64]:
     """The sample that each row is, counted from the first."""
     periods, rest_us = np.divmod(steps_us, period_us)
     if rest_us.any():

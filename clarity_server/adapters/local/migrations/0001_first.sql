@@ -121,4 +121,5 @@ CREATE TABLE results (
     FOREIGN KEY (account_id, upload_id) REFERENCES uploads
 ) STRICT;
 CREATE INDEX results_due ON results (account_id, place) WHERE body IS NULL AND failed = 0;
+CREATE INDEX results_underived ON results (account_id, upload_id, number) WHERE body IS NULL;
 CREATE INDEX results_by_day ON results (account_id, civil_day, upload_id);

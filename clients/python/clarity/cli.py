@@ -1,0 +1,503 @@
+"""The `clarity` command.
+
+Every command ends with 0, with 1 and one sentence on what happened and what to do, or with 2 for a mistake in the
+command itself. A traceback is our mistake.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import numpy as np
+import typer
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import Message
+from numpy.typing import NDArray
+from rich.table import Table
+from typer.core import TyperCommand
+
+from clarity import local, recordings, show
+from clarity.client import (
+    CHUNK_BYTES,
+    ClarityError,
+    Client,
+    describe,
+    naive,
+    parcel_of,
+    target_of,
+    upload_id_of,
+)
+from clarity.credentials import CredentialsError, FileTokens
+from clarity.edge import EdgeError
+from clarity.v1.health_data_service_pb2 import ReadSeriesDone, ReadSeriesResponse, SeriesBlock
+from clarity.v1.metric_pb2 import Metric
+
+TARGET = "127.0.0.1:50051"
+TARGET_VARIABLE = "CLARITYCLIENT_TARGET"
+ACTIVITY = "activity_counts_1min"
+MINUTE_S, HOUR_S = 60, 3600
+MILLISECOND = timedelta(milliseconds=1)
+ROWS_SHOWN = 48
+PASSWORD_BYTES_MAX = 4096
+
+# What to do about a failure, by its reason; the failure's own text says what happened.
+ADVICE = {
+    "NO_SERVER": "start one with `clarity up`, or name another with --target",
+    "CUT_OFF": "run the same command again",
+    "NOT_SIGNED_IN": "run `clarity sign-in`, or `clarity sign-up` for a new account",
+    "TOKEN_INVALID": "run `clarity sign-in`",
+    "SESSION_ENDED": "run `clarity sign-in`; uploads go on where they were",
+    "REFRESH_TOKEN_INVALID": "run `clarity sign-in`",
+    "REFRESH_TOKEN_REUSED": "run `clarity sign-in`",
+    "CREDENTIALS_WRONG": "check both and try again, or make an account with `clarity sign-up`",
+    "EMAIL_TAKEN": "run `clarity sign-in`",
+    "METRIC_UNKNOWN": "`clarity metrics` lists them",
+    "METRIC_NOT_STREAMABLE": "`clarity metrics` tells which can be streamed",
+    "UPLOAD_MISMATCH": "this recording was sent before under another description",
+    "STORE_FULL": "make room on the server and run the same command again",
+    "SHUTTING_DOWN": "run the same command again in a moment",
+    "STORE_UNAVAILABLE": "run the same command again in a moment",
+    "TOO_MANY_STREAMS": "run the same command again in a moment",
+    "BUSY": "run the same command again in a moment",
+    "TIME_KIND_WRONG": "give --start and --end as civil times (no offset) or as instants (with one)",
+    "UNIMPLEMENTED": "this server does not know the call; is it CLARITY, and as new as this command?",
+}
+
+app = typer.Typer(
+    name="clarity",
+    help="Stream a wearable recording in; every acknowledged sample survives; sleep and days come back while it runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+out = show.console()
+
+
+# ---- options that several commands share ---------------------------------------------------------------------
+
+
+def _target(text: str) -> str:
+    try:
+        target_of(text)
+    except ValueError as why:
+        raise typer.BadParameter(str(why)) from why
+    return text
+
+
+Target = Annotated[
+    str,
+    typer.Option(
+        envvar=TARGET_VARIABLE,
+        callback=_target,
+        metavar="HOST:PORT",
+        help="The server; another machine than this one is called with TLS, unless you write http://.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, a message a line, with the contract's field names.")]
+MetricName = Annotated[str, typer.Option("--metric", help="What is measured; `clarity metrics` lists the names.")]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        allow_dash=True,
+        metavar="FILE",
+        help="Read the password from the first line of a file, `-` for standard input. Otherwise it is asked for.",
+    ),
+]
+
+
+def _client(target: str) -> Client:
+    found = target_of(target)
+    return Client(found, FileTokens(str(found)))
+
+
+# ---- servers -------------------------------------------------------------------------------------------------
+
+
+class _WithSettings(TyperCommand):
+    """A command whose help ends with the server's settings, asked of the server itself."""
+
+    def get_help(self, ctx: typer.Context) -> str:  # type: ignore[override]
+        try:
+            settings = local.settings_help()
+        except local.LocalError as why:
+            settings = str(why)
+        return f"{super().get_help(ctx)}\n\nSettings, by the environment:\n\n{settings}"
+
+
+@app.command(cls=_WithSettings)
+def serve(
+    no_defaults: Annotated[
+        bool, typer.Option("--no-defaults", help="Refuse to start unless every store is named: for production.")
+    ] = False,
+) -> None:
+    """Serve gRPC in the foreground, as the CLARITY_* settings say."""
+    command = [*local.server_command(), *(["--no-defaults"] if no_defaults else [])]
+    sys.stdout.flush()
+    os.execv(command[0], command)  # noqa: S606  no shell is what we want: the server takes our place, and every signal sent to us
+
+
+@app.command()
+def up(
+    listen: Annotated[int, typer.Option(min=0, max=65535, help="The port of gRPC; 0 takes a free one.")] = 50051,
+    edge_port: Annotated[int, typer.Option(min=0, max=65535, help="The port of Envoy; 0 takes a free one.")] = 8080,
+) -> None:
+    """Serve gRPC and, through Envoy, JSON and gRPC-Web, in the foreground until Ctrl-C. Data lies in ./var."""
+    settings = {"LISTEN": f"{local.HOST}:{listen}"}
+    with local.tidy(), local.Stand(Path("var"), settings, edge_port=edge_port, inherit=True) as stand:
+        _tell_what_to_try(stand.server.address, stand.edge_address)
+        with suppress(KeyboardInterrupt):
+            stand.wait()
+        out.print("Ending: what was received is being committed.")
+
+
+def _tell_what_to_try(server: str, edge: str) -> None:
+    grpcurl = local.tool("grpcurl") or "grpcurl"
+    for line in (
+        show.text(("CLARITY is up", "good"), "; Ctrl-C ends it, and ./var keeps the data."),
+        "",
+        show.text(("  gRPC                 ", "quiet"), (server, "name")),
+        show.text(("  JSON, gRPC-Web, gRPC ", "quiet"), (f"http://{edge}", "name"), ("  through Envoy", "quiet")),
+        "",
+        "Try, in another terminal:",
+        "",
+        show.text((f"  clarity sign-up --target {server}", "command")),
+        show.text((f"  clarity stream RECORDING.AWD --target {server}", "command")),
+        show.text((f"  clarity days --target {server}", "command")),
+        show.text((f"  {Path(grpcurl).name} -plaintext {server} list", "command")),
+        show.text((f"  curl -s -X POST http://{edge}/v1/auth:signIn -d '{SIGN_IN_BODY}'", "command")),
+        show.text((f'  curl -s http://{edge}/v1/days -H "authorization: Bearer $TOKEN"', "command")),
+        "",
+    ):
+        out.print(line)
+
+
+SIGN_IN_BODY = '{"email": "you@example.org", "password": "…"}'
+
+
+# ---- accounts ------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def sign_up(
+    email: Annotated[str, typer.Option(prompt="E-mail", help="Your address; asked for when not given.")],
+    name: Annotated[str, typer.Option(help="Your name, if you like.")] = "",
+    password_file: PasswordFile = None,
+    target: Target = TARGET,
+) -> None:
+    """Make an account, and sign in."""
+    password = _password(password_file, confirm=True)
+    with _client(target) as client:
+        account = client.sign_up(email, password, name)
+        client.sign_in(email, password)
+    out.print(
+        show.text(("Welcome. ", "good"), f"Account {account.account_id} is made and signed in as {account.email}.")
+    )
+
+
+@app.command()
+def sign_in(
+    email: Annotated[str, typer.Option(prompt="E-mail", help="Your address; asked for when not given.")],
+    password_file: PasswordFile = None,
+    target: Target = TARGET,
+) -> None:
+    """Sign in; the tokens are kept where only you can read them."""
+    password = _password(password_file, confirm=False)
+    with _client(target) as client:
+        client.sign_in(email, password)
+        out.print(show.text(("Signed in ", "good"), f"as {email} at {client.target}."))
+
+
+@app.command()
+def sign_out(target: Target = TARGET) -> None:
+    """End the session, here and at the server."""
+    with _client(target) as client:
+        client.sign_out()
+        out.print(f"Signed out at {client.target}.")
+
+
+@app.command()
+def account(json: Json = False, target: Target = TARGET) -> None:
+    """Show who is signed in."""
+    with _client(target) as client:
+        found = client.account()
+    if json:
+        _print_json(found)
+        return
+    for name, value in (
+        ("account", found.account_id),
+        ("e-mail", found.email),
+        ("name", found.display_name or "–"),
+        ("made", f"{found.create_time.ToDatetime():%Y-%m-%d %H:%M} UTC"),
+    ):
+        out.print(show.text((f"{name:<9}", "quiet"), value))
+
+
+def _password(file: Path | None, *, confirm: bool) -> str:
+    """The password, from where it cannot be seen: never from the command line, which everybody on a machine can read."""
+    if file is None and sys.stdin.isatty():
+        asked: str = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
+        return asked
+    if file is None or str(file) == "-":
+        return sys.stdin.readline(PASSWORD_BYTES_MAX).rstrip("\r\n")
+    with file.open(encoding="utf-8") as lines:
+        return lines.readline(PASSWORD_BYTES_MAX).rstrip("\r\n")
+
+
+# ---- recordings in -------------------------------------------------------------------------------------------
+
+
+@app.command()
+def stream(
+    file: Annotated[Path, typer.Argument(help="An Actiwatch .AWD file, or a .csv table of timestamp,value.")],
+    metric: MetricName = ACTIVITY,
+    source: Annotated[str, typer.Option(help="The device; by default the one that the file names.")] = "",
+    chunk_samples: Annotated[
+        int | None,
+        typer.Option(min=1, help="Samples a message; by default an hour of minutes, and 64 KiB of anything else."),
+    ] = None,
+    target: Target = TARGET,
+) -> None:
+    """Stream a recording in. Run it again to go on after an interruption, or to see the receipt again."""
+    recording = recordings.read(file)
+    series = describe(recording, metric, source)
+    digest = hashlib.sha256(file.read_bytes()).digest()
+    upload_id = upload_id_of(digest, metric, series.source)
+    try:
+        parcel = parcel_of(recording, series, upload_id, chunk_samples or _chunk_samples(recording.period_s))
+    except ValueError as why:
+        raise typer.BadParameter(str(why), param_hint="--chunk-samples") from why
+    for note in recording.notes:
+        out.print(show.text(("note ", "quiet"), note))
+    out.print(
+        show.text(
+            ("upload ", "quiet"),
+            upload_id,
+            ("  ", "quiet"),
+            f"{parcel.total:,} samples of {metric} from {series.source.device}",
+        )
+    )
+    with _client(target) as client, show.UploadView(out, parcel.total) as view:
+        client.upload(parcel, on_event=view.show)
+
+
+def _chunk_samples(period_s: int) -> int:
+    return HOUR_S // MINUTE_S if period_s == MINUTE_S else CHUNK_BYTES // 4
+
+
+# ---- reading -------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def metrics(json: Json = False, target: Target = TARGET) -> None:
+    """List what can be measured, with units."""
+    with _client(target) as client:
+        if json:
+            _print_all(client.metrics())
+            return
+        table = _table("metric", "kind", "unit", "plausible", "days")
+        for metric in client.metrics():
+            kind = Metric.Kind.Name(metric.kind).removeprefix("KIND_").lower()
+            table.add_row(metric.metric, kind, metric.ucum_unit, _bounds(metric), "yes" if metric.has_days else "")
+    out.print(table)
+
+
+def _bounds(metric: Metric) -> str:
+    low = f"{metric.min:g}" if metric.HasField("min") else ""
+    high = f"{metric.max:g}" if metric.HasField("max") else ""
+    return f"{low} – {high}".strip() if low or high else ""
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as why:
+        raise typer.BadParameter(f"{text!r} is no date; write it like 2026-01-23") from why
+
+
+Day = Annotated[date | None, typer.Option(parser=_day, metavar="DATE", help="Like 2026-01-23.")]
+
+
+@app.command()
+def days(
+    metric: MetricName = ACTIVITY,
+    start: Day = None,
+    end: Day = None,
+    json: Json = False,
+    target: Target = TARGET,
+) -> None:
+    """List civil days: wear, movement and sleep."""
+    with _client(target) as client:
+        found = client.days(metric, start, end)
+        if json:
+            _print_all(found)
+            return
+        table = _table("day", "source", "worn", "counts", "asleep", "scored by", right=("worn", "counts", "asleep"))
+        for day in found:
+            line = show.day_line(day)
+            still_open = "" if day.closed else " (still open)"
+            table.add_row(
+                line.date + still_open,
+                day.source.device,
+                line.worn,
+                line.counts,
+                line.asleep,
+                line.algorithm + line.conflicts,
+            )
+    out.print(table if table.row_count else "No days yet: `clarity stream FILE` brings some.")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as why:
+        text = f"{text!r} is no time; write it like 2026-01-23, 2026-01-23T13:58 or 2026-01-23T13:58:00+01:00"
+        raise typer.BadParameter(text) from why
+
+
+Moment = typer.Option(
+    parser=_moment, metavar="TIME", help="A civil time like 2026-01-23T13:58, or an instant with an offset or Z."
+)
+
+
+@app.command()
+def read(
+    start: Annotated[datetime, Moment],
+    end: Annotated[datetime | None, Moment] = None,
+    metric: MetricName = ACTIVITY,
+    json: Json = False,
+    target: Target = TARGET,
+) -> None:
+    """Read values of [--start, --end); without --end, a day of them. The table shows an hour a row."""
+    end = end or start + timedelta(days=1)
+    if (start.tzinfo is None) != (end.tzinfo is None):
+        raise typer.BadParameter("give both times without an offset (civil), or both with one (instants)")
+    with _client(target) as client:
+        messages = client.read(metric, start, end)
+        if json:
+            _print_all(_wrapped(messages))
+            return
+        _print_hours(messages)
+
+
+def _wrapped(messages: Iterable[SeriesBlock | ReadSeriesDone]) -> Iterator[ReadSeriesResponse]:
+    """The messages as the contract sends them, so that a reader of the JSON sees whether it is whole."""
+    for message in messages:
+        if isinstance(message, SeriesBlock):
+            yield ReadSeriesResponse(block=message)
+        else:
+            yield ReadSeriesResponse(done=message)
+
+
+def _print_hours(messages: Iterable[SeriesBlock | ReadSeriesDone]) -> None:
+    hours: dict[tuple[str, datetime], list[NDArray[np.float32]]] = {}
+    for message in messages:
+        if isinstance(message, SeriesBlock):
+            for hour, values in _by_hour(message):
+                hours.setdefault((message.source.device, hour), []).append(values)
+    if not hours:
+        out.print("Nothing was recorded in this range.")
+        return
+    numbers = ("samples", "with value", "lowest", "mean", "highest")
+    table = _table("hour from", "source", *numbers, right=numbers)
+    for (device, hour), parts in list(hours.items())[:ROWS_SHOWN]:
+        zone = "" if hour.tzinfo is None else " UTC"
+        table.add_row(f"{hour:%Y-%m-%d %H:%M}{zone}", device, *_summary(np.concatenate(parts)))
+    out.print(table)
+    if len(hours) > ROWS_SHOWN:
+        out.print(f"… and {len(hours) - ROWS_SHOWN:,} more hours; --json prints every value.")
+
+
+def _by_hour(block: SeriesBlock) -> Iterator[tuple[datetime, NDArray[np.float32]]]:
+    """The values of each hour that a block touches; of several channels the first."""
+    values = np.frombuffer(block.values, dtype="<f4").reshape(-1, max(1, block.channels))[:, 0]
+    start = block.instant.ToDatetime(UTC) if block.HasField("instant") else naive(block.civil)
+    first = start.replace(minute=0, second=0, microsecond=0)
+    step_ms = block.period.ToMilliseconds()
+    after_ms = np.array(block.offsets_ms) if block.offsets_ms else np.arange(len(values)) * step_ms
+    hours = (after_ms + (start - first) // MILLISECOND) // (HOUR_S * 1000)
+    for hour in np.unique(hours):
+        yield first + timedelta(hours=int(hour)), values[hours == hour]
+
+
+def _summary(values: NDArray[np.float32]) -> tuple[str, ...]:
+    """Samples, those with a value, and the lowest, the mean and the highest of these."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return f"{len(values):,}", "0", "–", "–", "–"
+    shown = (known.min(), known.mean(dtype=np.float64), known.max())
+    return f"{len(values):,}", f"{len(known):,}", *(f"{value:,.5g}" for value in shown)
+
+
+# ---- the demonstration ---------------------------------------------------------------------------------------
+
+
+@app.command()
+def demo(
+    recording: Annotated[
+        Path | None,
+        typer.Argument(help="An .AWD or .csv of one-minute counts; without one, a real one is fetched."),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Show it at a running server, as far as that is possible from outside."),
+    ] = None,
+) -> None:
+    """Show the whole service with one recording: a stream, a power cut, a resume, days, a picture, three readings."""
+    from clarity import demo as shown
+
+    if target is not None:
+        _target(target)
+    with local.tidy():
+        shown.run(out, recording, target)
+
+
+# ---- printing, and ending ------------------------------------------------------------------------------------
+
+
+def _table(*columns: str, right: Iterable[str] = ()) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="quiet")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+    return table
+
+
+def _print_json(message: Message) -> None:
+    """A message on one line: a stream of them is NDJSON."""
+    line = MessageToJson(message, preserving_proto_field_name=True, indent=None)
+    typer.echo(line)
+
+
+def _print_all(messages: Iterable[Message]) -> None:
+    for message in messages:
+        _print_json(message)
+
+
+def sentence(error: Exception) -> str:
+    """Say what happened and what to do."""
+    if isinstance(error, ClarityError):
+        advice = ADVICE.get(error.reason)
+        return f"{error.text.rstrip('.')}: {advice}." if advice else f"{error.text.rstrip('.')}."
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the system'}: {(error.strerror or str(error)).lower()}."
+    return str(error)
+
+
+def main() -> NoReturn:
+    """Run the command; end with a sentence where it fails in an expected way."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without the character shows a mark, not a traceback
+    try:
+        app()
+    except (ClarityError, CredentialsError, local.LocalError, EdgeError, recordings.RecordingError, OSError) as error:
+        show.console(stderr=True).print(show.text(("clarity: ", "bad"), sentence(error)))
+    sys.exit(1)

@@ -1,0 +1,174 @@
+"""What every RPC is asked: once for an answer, once for a refusal, and by whom."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+from google.type.date_pb2 import Date
+from google.type.datetime_pb2 import DateTime
+
+from clarity.v1.auth_service_pb2 import (
+    GetAccountRequest,
+    RefreshSessionRequest,
+    SignInRequest,
+    SignOutRequest,
+    SignUpRequest,
+)
+from clarity.v1.health_data_service_pb2 import (
+    AppendSeriesRequest,
+    CivilRange,
+    FinishUploadRequest,
+    GetUploadRequest,
+    ListDaysRequest,
+    ListMetricsRequest,
+    OpenUpload,
+    ReadSeriesRequest,
+    StreamSeriesRequest,
+)
+from clarity.v1.series_pb2 import Chunk, SeriesItem
+from tests.edge.people import (
+    COUNTS,
+    HEART_RATE,
+    PASSWORD,
+    People,
+    Person,
+    chunk_at,
+    finish_of,
+    recording,
+    series_of,
+)
+from tests.edge.surfaces import Ask
+
+DAY_AND_A_HALF = [float(minute * 7 % 311) for minute in range(36 * 60)]
+PULSE = [60.0 + minute % 25 for minute in range(120)]
+DAYS_OF_READER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who asks: `own` is another person for every surface and may change things; `reader` is one person for all."""
+
+    people: People
+    own: Person
+    reader: Person
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One RPC's two questions, and why the second is refused."""
+
+    answered: Callable[[Cast], Ask]
+    refused: Callable[[Cast], Ask]
+    reason: str
+
+
+def prepare(people: People, reader: Person) -> None:
+    """Give the reader what is read: a day and a half of counts, finished, with its days."""
+    people.stream(reader, "counts", series_of(COUNTS), DAY_AND_A_HALF)
+    people.wait_for_days(reader, DAYS_OF_READER)
+
+
+def own(message: Callable[[Cast], Message]) -> Callable[[Cast], Ask]:
+    """Asked with the surface's own person."""
+    return lambda cast: Ask([message(cast)], cast.own.access_token)
+
+
+def read(message: Message) -> Callable[[Cast], Ask]:
+    """Asked with the person who has a recording, by all surfaces alike."""
+    return lambda cast: Ask([message], cast.reader.access_token)
+
+
+def public(message: Callable[[Cast], Message]) -> Callable[[Cast], Ask]:
+    """Asked with no token."""
+    return lambda cast: Ask([message(cast)])
+
+
+def stream(cast: Cast) -> Ask:
+    """A whole recording of two civil days."""
+    return Ask(list(recording("streamed", series_of(COUNTS), DAY_AND_A_HALF)), cast.own.access_token)
+
+
+def stream_with_a_gap(cast: Cast) -> Ask:
+    """An hour is missing in the middle."""
+    opening = StreamSeriesRequest(open=OpenUpload(upload_id="gap", series=series_of(COUNTS)))
+    chunks = [StreamSeriesRequest(chunk=chunk_at(first, PULSE[:60])) for first in (0, 120)]
+    return Ask([opening, *chunks], cast.own.access_token)
+
+
+def append(upload_id: str, chunk: Chunk) -> AppendSeriesRequest:
+    return AppendSeriesRequest(upload_id=upload_id, series=series_of(HEART_RATE), items=[SeriesItem(chunk=chunk)])
+
+
+def corrupt() -> Chunk:
+    """A chunk whose bytes are not those its checksum was made of."""
+    chunk = chunk_at(0, PULSE)
+    chunk.crc32c ^= 1
+    return chunk
+
+
+def finish(upload_id: str, more: int) -> Callable[[Cast], Message]:
+    """Finish an upload that was appended to before, claiming `more` samples than there are."""
+
+    def message(cast: Cast) -> Message:
+        cast.people.append(cast.own, upload_id, series_of(HEART_RATE), chunk_at(0, PULSE))
+        end = finish_of(PULSE)
+        return FinishUploadRequest(upload_id=upload_id, total_samples=end.total_samples + more, sha256=end.sha256)
+
+    return message
+
+
+def read_range(metric: str) -> ReadSeriesRequest:
+    start, end = DateTime(year=2024, month=3, day=4, hours=6), DateTime(year=2024, month=3, day=5)
+    return ReadSeriesRequest(metric=metric, civil=CivilRange(start=start, end=end))
+
+
+CASES: Mapping[str, Case] = {
+    "clarity.v1.AuthService/SignUp": Case(
+        public(lambda cast: SignUpRequest(email=cast.people.new_email("new"), password=PASSWORD, display_name="Ada")),
+        public(lambda _: SignUpRequest(email="nobody", password="short")),
+        "REQUEST_INVALID",
+    ),
+    "clarity.v1.AuthService/SignIn": Case(
+        public(lambda cast: SignInRequest(email=cast.own.email, password=PASSWORD)),
+        public(lambda cast: SignInRequest(email=cast.own.email, password="Wrong-horse-9")),
+        "CREDENTIALS_WRONG",
+    ),
+    "clarity.v1.AuthService/RefreshSession": Case(
+        public(lambda cast: RefreshSessionRequest(refresh_token=cast.people.signed_in(cast.own.email).refresh_token)),
+        public(lambda _: RefreshSessionRequest(refresh_token="nonsense")),
+        "REFRESH_TOKEN_INVALID",
+    ),
+    "clarity.v1.AuthService/SignOut": Case(
+        lambda cast: Ask([SignOutRequest()], cast.people.signed_in(cast.own.email).access_token),
+        lambda cast: Ask([SignOutRequest()], cast.people.signed_out(cast.own.email).access_token),
+        "SESSION_ENDED",
+    ),
+    "clarity.v1.AuthService/GetAccount": Case(
+        read(GetAccountRequest()), public(lambda _: GetAccountRequest()), "TOKEN_MISSING"
+    ),
+    "clarity.v1.HealthDataService/ListMetrics": Case(
+        read(ListMetricsRequest(page_size=7)), read(ListMetricsRequest(page_token="nonsense")), "PAGE_TOKEN_INVALID"
+    ),
+    "clarity.v1.HealthDataService/StreamSeries": Case(stream, stream_with_a_gap, "SEQUENCE_GAP"),
+    "clarity.v1.HealthDataService/AppendSeries": Case(
+        own(lambda _: append("appended", chunk_at(0, PULSE))),
+        own(lambda _: append("corrupted", corrupt())),
+        "CHUNK_CORRUPT",
+    ),
+    "clarity.v1.HealthDataService/GetUpload": Case(
+        read(GetUploadRequest(upload_id="counts", after_result=1)),
+        read(GetUploadRequest(upload_id="unknown")),
+        "UPLOAD_NOT_FOUND",
+    ),
+    "clarity.v1.HealthDataService/FinishUpload": Case(
+        own(finish("finished", 0)), own(finish("miscounted", 1)), "TOTAL_MISMATCH"
+    ),
+    "clarity.v1.HealthDataService/ReadSeries": Case(
+        read(read_range(COUNTS)), read(read_range("steps_of_a_cat")), "METRIC_UNKNOWN"
+    ),
+    "clarity.v1.HealthDataService/ListDays": Case(
+        read(ListDaysRequest(start_date=Date(year=2024, month=3, day=4), page_size=1)),
+        read(ListDaysRequest(page_size=-1)),
+        "REQUEST_INVALID",
+    ),
+}

@@ -1,0 +1,126 @@
+"""Accounts on the real server, made by stub, and the recordings they stream."""
+
+import hashlib
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import google_crc32c
+import grpc
+
+from clarity.v1 import auth_service_pb2_grpc, health_data_service_pb2_grpc
+from clarity.v1.auth_service_pb2 import SignInRequest, SignOutRequest, SignUpRequest
+from clarity.v1.health_data_service_pb2 import (
+    AppendSeriesRequest,
+    FinishUpload,
+    ListDaysRequest,
+    OpenUpload,
+    StreamSeriesRequest,
+)
+from clarity.v1.series_pb2 import Chunk, SeriesDescriptor, SeriesItem, Source
+from google.protobuf.duration_pb2 import Duration
+from google.type.datetime_pb2 import DateTime
+
+PASSWORD = "Correct-horse-9"
+COUNTS = "activity_counts_1min"
+HEART_RATE = "heart_rate"
+MIDNIGHT = DateTime(year=2024, month=3, day=4)
+DAYS_WITHIN_S = 30.0
+
+Metadata = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account with an open session."""
+
+    email: str
+    account_id: str
+    session_id: str
+    access_token: str
+    refresh_token: str
+
+    @property
+    def metadata(self) -> Metadata:
+        """What every call of theirs carries."""
+        return (("authorization", f"Bearer {self.access_token}"),)
+
+
+class People:
+    """Makes accounts and sessions, past Envoy."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.auth = auth_service_pb2_grpc.AuthServiceStub(channel)
+        self.data = health_data_service_pb2_grpc.HealthDataServiceStub(channel)
+        self._count = 0
+
+    def new_email(self, name: str) -> str:
+        """An address that nobody has."""
+        self._count += 1
+        return f"{name}-{self._count}@example.org"
+
+    def somebody(self, name: str) -> Person:
+        """A new account, signed in."""
+        email = self.new_email(name)
+        self.auth.SignUp(SignUpRequest(email=email, password=PASSWORD))
+        return self.signed_in(email)
+
+    def signed_in(self, email: str) -> Person:
+        """A new session of an account."""
+        session = self.auth.SignIn(SignInRequest(email=email, password=PASSWORD)).session
+        return Person(email, session.account_id, session.session_id, session.access_token, session.refresh_token)
+
+    def signed_out(self, email: str) -> Person:
+        """A session that has ended, with a token that has not."""
+        gone = self.signed_in(email)
+        self.auth.SignOut(SignOutRequest(), metadata=gone.metadata)
+        return gone
+
+    def append(self, person: Person, upload_id: str, series: SeriesDescriptor, *chunks: Chunk) -> None:
+        """Commit some chunks."""
+        items = [SeriesItem(chunk=chunk) for chunk in chunks]
+        request = AppendSeriesRequest(upload_id=upload_id, series=series, items=items)
+        self.data.AppendSeries(request, metadata=person.metadata)
+
+    def stream(self, person: Person, upload_id: str, series: SeriesDescriptor, values: Sequence[float]) -> None:
+        """Stream a whole recording and wait for its receipt."""
+        told = list(self.data.StreamSeries(recording(upload_id, series, values), metadata=person.metadata))
+        assert told[-1].HasField("receipt"), told
+
+    def wait_for_days(self, person: Person, count: int) -> None:
+        """Wait until so many civil days are listed, all of them closed."""
+        give_up = time.monotonic() + DAYS_WITHIN_S
+        while time.monotonic() < give_up:
+            days = self.data.ListDays(ListDaysRequest(), metadata=person.metadata).days
+            if len(days) == count and all(day.closed for day in days):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the server lists no {count} closed days within {DAYS_WITHIN_S:g} s")
+
+
+def series_of(metric: str, device: str = "wrist") -> SeriesDescriptor:
+    """A floating recording, a value a minute from a midnight on."""
+    return SeriesDescriptor(metric=metric, source=Source(device=device), civil=MIDNIGHT, period=Duration(seconds=60))
+
+
+def chunk_at(first_sample: int, values: Sequence[float]) -> Chunk:
+    """Values with their checksum."""
+    data = struct.pack(f"<{len(values)}f", *values)
+    return Chunk(first_sample=first_sample, values=data, crc32c=google_crc32c.value(data))
+
+
+def finish_of(values: Sequence[float]) -> FinishUpload:
+    """The end of a recording of these values."""
+    data = struct.pack(f"<{len(values)}f", *values)
+    return FinishUpload(total_samples=len(values), sha256=hashlib.sha256(data).digest())
+
+
+def recording(
+    upload_id: str, series: SeriesDescriptor, values: Sequence[float], each: int = 480
+) -> Iterator[StreamSeriesRequest]:
+    """The messages of a whole recording, eight hours a chunk."""
+    yield StreamSeriesRequest(open=OpenUpload(upload_id=upload_id, series=series))
+    for first in range(0, len(values), each):
+        yield StreamSeriesRequest(chunk=chunk_at(first, values[first : first + each]))
+    yield StreamSeriesRequest(finish=finish_of(values))

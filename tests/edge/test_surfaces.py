@@ -1,0 +1,133 @@
+"""Every RPC, called in every way there is, gives the same answer and the same refusal."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from clarity import edge, local
+from tests.edge.cases import CASES, Cast, prepare
+from tests.edge.people import People, Person
+from tests.edge.surfaces import (
+    Answer,
+    BufCurl,
+    Curl,
+    Grpcurl,
+    Stub,
+    Surface,
+    Web,
+    as_json,
+    described,
+    rpcs,
+    services,
+)
+
+DESCRIPTORS = Path(__file__).parents[2] / "build" / "clarity.binpb"
+RPCS = rpcs(DESCRIPTORS)
+
+# What the server makes anew for every call or person, so that equal answers differ in it. Nothing else may differ.
+PER_CALL = {
+    "account_id": "every surface has its own account, for what it changes",
+    "email": "the same",
+    "create_time": "the same",
+    "session_id": "a new session a call",
+    "access_token": "the same",
+    "access_expire_time": "the same",
+    "refresh_token": "the same",
+    "refresh_expire_time": "the same",
+}
+# How many of these a stream sends depends on how fast the disk was; what they come to stands in the receipt.
+COALESCED = "progress"
+
+
+@pytest.fixture(scope="module")
+def surfaces(
+    direct: grpc.Channel, through: grpc.Channel, envoy: edge.Edge, server: local.Server
+) -> Sequence[Surface]:
+    """Six ways, the first of which the others are compared with."""
+    found: list[Surface] = [
+        Stub("stub", direct),
+        Stub("stub through Envoy", through),
+        Web("gRPC-Web", envoy.port),
+        Curl("curl", envoy.port),
+        BufCurl("buf curl", server.port, DESCRIPTORS),
+    ]
+    return [*found, Grpcurl("grpcurl", envoy.port)] if local.tool("grpcurl") else found
+
+
+@pytest.fixture(scope="module")
+def casts(people: People, surfaces: Sequence[Surface]) -> dict[str, Cast]:
+    reader = people.somebody("reader")
+    prepare(people, reader)
+    return {surface.name: Cast(people, people.somebody("own"), reader) for surface in surfaces}
+
+
+def essence(answer: Answer) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """An answer without what is new in every call."""
+    messages = [as_json(blanked(message)) for message in answer.messages if not is_coalesced(message)]
+    return messages, None if answer.status is None else as_json(answer.status)
+
+
+def is_coalesced(message: Message) -> bool:
+    return COALESCED in message.DESCRIPTOR.fields_by_name and bool(message.DESCRIPTOR.oneofs) and message.HasField(COALESCED)
+
+
+def blanked(message: Message) -> Message:
+    """A copy in which the fields of PER_CALL only tell that they are there."""
+    copy = type(message)()
+    copy.CopyFrom(message)
+    for part in parts(copy):
+        for field, value in part.ListFields():
+            if field.name in PER_CALL:
+                if isinstance(value, Timestamp):
+                    value.FromSeconds(1)
+                else:
+                    setattr(part, field.name, "is there")
+    return copy
+
+
+def parts(message: Message) -> Iterator[Message]:
+    """A message and the messages directly in it: no answer hides such a field deeper."""
+    yield message
+    yield from (value for _, value in message.ListFields() if isinstance(value, Message))
+
+
+@pytest.mark.parametrize("rpc", RPCS)
+def test_every_surface_gives_the_same_answer(
+    rpc: str, surfaces: Sequence[Surface], casts: dict[str, Cast]
+) -> None:
+    """Red for an RPC without a case, too: a new one is asked here before it is released."""
+    case = CASES[rpc]
+    answers = {
+        surface.name: surface.call(described(rpc), case.answered(casts[surface.name])) for surface in surfaces
+    }
+    assert {name: answer.status for name, answer in answers.items()} == dict.fromkeys(answers)
+    expected = essence(answers["stub"])
+    assert expected[0]
+    assert {name: essence(answer) for name, answer in answers.items()} == dict.fromkeys(answers, expected)
+
+
+@pytest.mark.parametrize("rpc", RPCS)
+def test_every_surface_gives_the_same_refusal(
+    rpc: str, surfaces: Sequence[Surface], casts: dict[str, Cast]
+) -> None:
+    """The same code, text, reason and details."""
+    case = CASES[rpc]
+    answers = {surface.name: surface.call(described(rpc), case.refused(casts[surface.name])) for surface in surfaces}
+    assert {name: answer.reason for name, answer in answers.items()} == dict.fromkeys(answers, case.reason)
+    expected = essence(answers["stub"])
+    assert {name: essence(answer) for name, answer in answers.items()} == dict.fromkeys(answers, expected)
+
+
+def test_the_cases_are_those_of_the_contract() -> None:
+    assert sorted(CASES) == sorted(RPCS)
+
+
+def test_envoy_transcodes_every_service_of_the_contract() -> None:
+    assert f"services: [{', '.join(services(DESCRIPTORS))}]" in edge.read_config()
+
+

@@ -1,0 +1,136 @@
+"""HTTP/1.1 by hand: gRPC-Web frames, and bodies that are sent piece by piece."""
+
+import base64
+import http.client
+import json
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
+
+TIMEOUT_S = 30.0
+TRAILERS = 0x80  # the flag of a gRPC-Web frame that holds trailers
+FRAME = struct.Struct(">BI")  # flags, length
+WEB = "application/grpc-web+proto"
+
+Headers = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer, read to its end. `whole` is false when it was cut off."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    whole: bool = True
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401  whatever was sent
+        """The body as JSON."""
+        return json.loads(self.body)
+
+    @property
+    def lines(self) -> list[Any]:
+        """The body as newline-delimited JSON."""
+        return [json.loads(line) for line in self.body.splitlines() if line.strip()]
+
+    @property
+    def reason(self) -> str:
+        """The reason of an error in JSON."""
+        infos = [detail for detail in self.json["details"] if detail["@type"].endswith("/google.rpc.ErrorInfo")]
+        return str(infos[0]["reason"]) if infos else ""
+
+
+def send(
+    port: int,
+    method: str,
+    path: str,
+    body: bytes | str | Iterable[bytes] | None = None,
+    headers: Headers | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> Reply:
+    """Send one request over a connection of its own; an iterable body goes out in chunks, as it yields them."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+    try:
+        connection.request(method, path, body, dict(headers or {}))
+        response = connection.getresponse()
+        found = {name.lower(): value for name, value in response.getheaders()}
+        try:
+            return Reply(response.status, found, response.read())
+        except http.client.IncompleteRead as cut:
+            return Reply(response.status, found, cut.partial, whole=False)
+    finally:
+        connection.close()
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header a token travels in; none for an empty one."""
+    return {"authorization": f"Bearer {token}"} if token else {}
+
+
+def call(port: int, method: str, path: str, token: str = "", message: object = None, **headers: str) -> Reply:
+    """Make a JSON call."""
+    body = None if message is None else json.dumps(message)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return send(port, method, path, body, {"content-type": "application/json", **bearer(token), **named})
+
+
+@dataclass(slots=True)
+class WebReply:
+    """What gRPC-Web answered."""
+
+    http_status: int
+    messages: list[bytes] = field(default_factory=list)
+    trailers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def code(self) -> int:
+        """The gRPC status."""
+        return int(self.trailers["grpc-status"])
+
+    @property
+    def status(self) -> Status | None:
+        """The error with its details; None for success."""
+        if self.code == 0:
+            return None
+        given = self.trailers.get("grpc-status-details-bin")
+        if given is None:
+            return Status(code=self.code, message=unquote(self.trailers.get("grpc-message", "")))
+        return Status.FromString(base64.b64decode(given + "=" * (-len(given) % 4)))
+
+
+def framed(message: Message) -> bytes:
+    """A message as a frame."""
+    data = message.SerializeToString()
+    return FRAME.pack(0, len(data)) + data
+
+
+def frames(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """The flags and the bytes of each frame."""
+    at = 0
+    while at < len(body):
+        flags, length = FRAME.unpack_from(body, at)
+        at += FRAME.size
+        yield flags, body[at : at + length]
+        at += length
+
+
+def web_call(port: int, path: str, body: bytes | Iterable[bytes], token: str = "", **headers: str) -> WebReply:
+    """Make a gRPC-Web call with a body of frames; an iterable goes out as it yields them."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    reply = send(port, "POST", path, body, {"content-type": WEB, "x-grpc-web": "1", **bearer(token), **named})
+    answer = WebReply(reply.status)
+    if "grpc-status" in reply.headers:  # nothing but an error: no body at all
+        answer.trailers.update(reply.headers)
+    for flags, data in frames(reply.body):
+        if flags & TRAILERS:
+            lines = data.decode("ascii").split("\r\n")
+            answer.trailers.update({name: value for name, _, value in (line.partition(":") for line in lines if line)})
+        else:
+            answer.messages.append(data)
+    return answer

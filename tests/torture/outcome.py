@@ -1,0 +1,184 @@
+"""What an upload has come to, as its owner can read it, and how two of them differ."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.datetime_pb2 import DateTime
+from numpy.typing import NDArray
+
+from clarity.v1 import health_data_service_pb2 as pb
+from clarity.v1.day_pb2 import Day
+from clarity.v1.series_pb2 import ENCODING_INT16, Upload, UploadReceipt
+from tests.torture.ledger import Wrong, demand
+from tests.torture.recordings import INT16_NO_VALUE, Recording
+from tests.torture.wire import Caller
+
+LOOK_AGAIN_S = 0.02
+RESULTS_WITHIN_S = 30.0
+EVERYTHING = (
+    # Two ranges of ten years, as much as one reading may ask for, around the recordings' years.
+    (1915, 1924),
+    (2020, 2029),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that can be read of one finished upload."""
+
+    receipt: UploadReceipt
+    results: tuple[Day, ...]
+    days: tuple[Day, ...]
+    civil: NDArray[np.int64]  # (samples, 4): position, civil time in ms, UTC offset in s, the value's bits
+    instant: NDArray[np.int64]  # the same by instants
+
+
+async def outcome(caller: Caller, recording: Recording) -> Outcome:
+    """Read everything back: the receipt, the results by number, the days, the values by both kinds of time."""
+    upload, results = await _settled(caller, recording)
+    demand(upload.state == Upload.STATE_FINISHED, "the upload is not finished")
+    demand(upload.committed_samples == recording.count, f"{upload.committed_samples} samples are committed")
+    days = await caller.days(recording.series.metric) if recording.has_days else pb.ListDaysResponse()
+    return Outcome(
+        receipt=upload.receipt,
+        results=tuple(results),
+        days=tuple(days.days),
+        civil=await _values(caller, recording, civil=True),
+        instant=await _values(caller, recording, civil=False),
+    )
+
+
+async def _settled(caller: Caller, recording: Recording) -> tuple[Upload, list[Day]]:
+    """Wait until all results of a finished upload are there."""
+    async with asyncio.timeout(RESULTS_WITHIN_S):
+        while True:
+            upload, results = await _uploaded(caller, recording)
+            if len(results) >= upload.result_count and upload.analysed_samples == upload.committed_samples:
+                return upload, results
+            await asyncio.sleep(LOOK_AGAIN_S)
+
+
+async def _uploaded(caller: Caller, recording: Recording) -> tuple[Upload, list[Day]]:
+    """Read an upload and all its results, page by page."""
+    answer = await caller.upload(recording.upload_id)
+    results = list(answer.days)
+    while page := (await caller.upload(recording.upload_id, results[-1].result)).days if results else ():
+        results += page
+    return answer.upload, results
+
+
+async def _values(caller: Caller, recording: Recording, *, civil: bool) -> NDArray[np.int64]:
+    rows = [np.empty((0, 4), np.int64)]
+    for first, last in EVERYTHING:
+        request = pb.ReadSeriesRequest(metric=recording.series.metric, source=recording.series.source)
+        if civil:
+            request.civil.start.CopyFrom(DateTime(year=first, month=1, day=1))
+            request.civil.end.CopyFrom(DateTime(year=last, month=1, day=1))
+        else:
+            request.instant.start.FromJsonString(f"{first}-01-01T00:00:00Z")
+            request.instant.end.FromJsonString(f"{last}-01-01T00:00:00Z")
+        if civil or not _floats(recording):
+            rows += _rows(await caller.read(request))
+    return np.concatenate(rows)
+
+
+def _floats(recording: Recording) -> bool:
+    start = recording.series
+    return start.HasField("civil") and start.civil.WhichOneof("time_offset") is None
+
+
+def _rows(messages: list[pb.ReadSeriesResponse]) -> Iterator[NDArray[np.int64]]:
+    """One row a sample; blocks are cut where segments are, which is nobody's business."""
+    demand(messages and messages[-1].HasField("done"), "the reading did not end with `done`")
+    blocks = [message.block for message in messages[:-1]]
+    for block in blocks:
+        yield _block_rows(block)
+    counted = sum(len(block.values) // 4 // block.channels for block in blocks)
+    demand(messages[-1].done.sample_count == counted, f"`done` says {messages[-1].done.sample_count}, not {counted}")
+    demand(messages[-1].done.conflict_minutes == 0, "one upload conflicts with itself")
+
+
+def _block_rows(block: pb.SeriesBlock) -> NDArray[np.int64]:
+    bits = np.frombuffer(block.values, "<i4").reshape(-1, block.channels)
+    count = len(bits)
+    elapsed = np.array(block.offsets_ms, np.int64) if block.offsets_ms else np.arange(count) * _ms(block.period)
+    start = _civil_ms(block.civil) if block.HasField("civil") else block.instant.ToMilliseconds()
+    positions = block.first_sample + np.arange(count)
+    offset = block.utc_offset.seconds if block.HasField("utc_offset") else -1
+    columns = (positions, start + elapsed, np.full(count, offset), *bits.T)
+    kept = np.stack(columns, axis=1).astype(np.int64)
+    # Several channels are folded into one number: enough to see any difference.
+    return np.concatenate([kept[:, :3], _folded(kept[:, 3:])], axis=1)
+
+
+def _folded(bits: NDArray[np.int64]) -> NDArray[np.int64]:
+    folded = np.zeros((len(bits), 1), np.int64)
+    for channel in bits.T:
+        folded = folded * 1_000_003 + channel.reshape(-1, 1)
+    return folded
+
+
+def _ms(period: Duration) -> int:
+    return int(period.ToMilliseconds())
+
+
+def _civil_ms(moment: DateTime) -> int:
+    at = Timestamp()
+    at.FromJsonString(
+        f"{moment.year:04}-{moment.month:02}-{moment.day:02}"
+        f"T{moment.hours:02}:{moment.minutes:02}:{moment.seconds:02}.{moment.nanos:09}Z"
+    )
+    return int(at.ToMilliseconds())
+
+
+# ---- judging ---------------------------------------------------------------------------------------------------------
+
+
+def equal(found: Outcome, clean: Outcome) -> None:
+    """Demand that an upload came to what a clean run of its recording comes to. Raises Wrong with what differs."""
+    for each in fields(Outcome):
+        ours, theirs = getattr(found, each.name), getattr(clean, each.name)
+        same = np.array_equal(ours, theirs) if isinstance(ours, np.ndarray) else ours == theirs
+        demand(same, f"{each.name} differs: {_difference(ours, theirs)}")
+
+
+def _difference(ours: object, theirs: object) -> str:
+    if not isinstance(ours, Iterable) or not isinstance(theirs, Iterable):
+        return f"{ours} is not {theirs}"
+    left, right = list(ours), list(theirs)
+    if len(left) != len(right):
+        return f"{len(left)} and {len(right)} of them"
+    at = next(index for index, (one, other) in enumerate(zip(left, right, strict=True)) if np.any(one != other))
+    return f"at {at}, {left[at]} is not {right[at]}"
+
+
+def faithful(found: Outcome, recording: Recording) -> None:
+    """Demand that an upload's values are the recording's own, bit for bit, and that its receipt balances."""
+    rows = found.civil if _floats(recording) else found.instant
+    read = rows[np.argsort(rows[:, 0], kind="stable")]
+    demand(np.array_equal(read[:, 0], np.arange(recording.count)), "a sample is missing or doubled")
+    demand(np.array_equal(read[:, 3:], _folded(_bits(recording))), "a value is another one")
+    receipt = found.receipt
+    demand(receipt.total_samples == recording.count, f"the receipt has {receipt.total_samples} samples")
+    demand(receipt.value_samples + receipt.missing_samples == receipt.total_samples, "the receipt does not balance")
+    demand(receipt.sha256 == recording.sha256, "the receipt has another sha256")
+    demand(receipt.crc32c == recording.crc32c(recording.count), "the receipt has another crc32c")
+    numbers = [day.result for day in found.results]
+    demand(numbers == list(range(1, receipt.result_count + 1)), f"the results are numbered {numbers}")
+    if recording.has_days and not found.results:
+        raise Wrong("there are no results")
+
+
+def _bits(recording: Recording) -> NDArray[np.int64]:
+    """The bits of the float32 that a reader should get, (samples, channels)."""
+    if recording.series.encoding != ENCODING_INT16:
+        floats = np.frombuffer(recording.values, "<f4")
+    else:
+        whole = np.frombuffer(recording.values, "<i2")
+        floats = (whole * np.float64(recording.series.scale)).astype("<f4")
+        floats[whole == INT16_NO_VALUE] = np.float32("nan")
+    return floats.view("<i4").reshape(recording.count, -1).astype(np.int64)

@@ -1,0 +1,194 @@
+"""The wire, raw: generated stubs and one call at a time. Retries nothing and forgives nothing."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+from clarity.v1 import auth_service_pb2 as auth
+from clarity.v1 import health_data_service_pb2 as pb
+from clarity.v1.auth_service_pb2_grpc import AuthServiceStub
+from clarity.v1.health_data_service_pb2_grpc import HealthDataServiceStub
+
+Metadata = tuple[tuple[str, str], ...]
+CALL_S = 30.0
+# Channels to one address would otherwise share one connection, and dropping one would not drop it.
+OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended."""
+
+    code: grpc.StatusCode
+    reason: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
+    status: status_pb2.Status | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.code is grpc.StatusCode.OK
+
+    def __str__(self) -> str:
+        return f"{self.code.name} {self.reason} {self.facts or ''}".strip()
+
+
+def ending(error: grpc.aio.AioRpcError) -> Ending:
+    """Read the code, the reason and its facts out of a failed call's trailers."""
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin" and isinstance(value, bytes):
+            status = status_pb2.Status.FromString(value)
+            return Ending(error.code(), *told(status), status)
+    return Ending(error.code(), facts={"details": error.details() or ""})
+
+
+def told(status: status_pb2.Status) -> tuple[str, dict[str, str]]:
+    """The reason of a status and its facts."""
+    info = error_details_pb2.ErrorInfo()
+    for detail in status.details:
+        if detail.Unpack(info):
+            return info.reason, dict(info.metadata)
+    return "", {}
+
+
+class Caller:
+    """One signed-in client on a connection of its own."""
+
+    def __init__(self, address: str, token: str = "") -> None:
+        """Take where to call and, when signed in already, the access token."""
+        self.address = address
+        self.token = token
+        self.channel = grpc.aio.insecure_channel(address, options=OWN_CONNECTION)
+        self.auth = AuthServiceStub(self.channel)
+        self.health = HealthDataServiceStub(self.channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def metadata(self) -> Metadata:
+        return (("authorization", f"Bearer {self.token}"),)
+
+    async def close(self) -> None:
+        """Drop the connection and every call on it, at once."""
+        await self.channel.close(grace=None)
+
+    def again(self, address: str | None = None) -> "Caller":
+        """The same client on another connection."""
+        return Caller(address or self.address, self.token)
+
+    async def sign_in(self, email: str, password: str) -> None:
+        request = auth.SignInRequest(email=email, password=password, request_id=uuid.uuid4().hex)
+        self.token = (await self.auth.SignIn(request, timeout=CALL_S)).session.access_token
+
+    async def append(self, request: pb.AppendSeriesRequest) -> pb.AppendSeriesResponse:
+        return await self.health.AppendSeries(request, metadata=self.metadata, timeout=CALL_S)
+
+    async def upload(self, upload_id: str, after_result: int = 0) -> pb.GetUploadResponse:
+        request = pb.GetUploadRequest(upload_id=upload_id, after_result=after_result)
+        return await self.health.GetUpload(request, metadata=self.metadata, timeout=CALL_S)
+
+    async def finish(self, upload_id: str, total_samples: int, sha256: bytes) -> pb.FinishUploadResponse:
+        request = pb.FinishUploadRequest(upload_id=upload_id, total_samples=total_samples, sha256=sha256)
+        return await self.health.FinishUpload(request, metadata=self.metadata, timeout=CALL_S)
+
+    async def days(self, metric: str) -> pb.ListDaysResponse:
+        request = pb.ListDaysRequest(metric=metric, page_size=366)
+        return await self.health.ListDays(request, metadata=self.metadata, timeout=CALL_S)
+
+    async def read(self, request: pb.ReadSeriesRequest) -> list[pb.ReadSeriesResponse]:
+        call = self.health.ReadSeries(request, metadata=self.metadata, timeout=CALL_S)
+        return [message async for message in call]
+
+    def stream(self, hear: Callable[[pb.StreamSeriesResponse], None] | None = None) -> "Stream":
+        """Open a StreamSeries call; `hear` is told every message as it comes."""
+        return Stream(self.health.StreamSeries(metadata=self.metadata), hear or (lambda _: None))
+
+
+class Stream:
+    """One StreamSeries call: what is sent, and all that is heard until it ends."""
+
+    def __init__(
+        self,
+        call: grpc.aio.StreamStreamCall[pb.StreamSeriesRequest, pb.StreamSeriesResponse],
+        hear: Callable[[pb.StreamSeriesResponse], None],
+    ) -> None:
+        """Begin to listen."""
+        self.heard: list[pb.StreamSeriesResponse] = []
+        self._call = call
+        self._hear = hear
+        self._news = asyncio.Event()
+        self._listening = asyncio.create_task(self._listen())
+        self._listening.add_done_callback(lambda _: self._news.set())
+
+    @property
+    def problem(self) -> status_pb2.Status | None:
+        """What the server said in band."""
+        return next((one.problem for one in self.heard if one.HasField("problem")), None)
+
+    @property
+    def committed(self) -> int:
+        """The newest acknowledgement."""
+        counts = [one.progress.committed_samples for one in self.heard if one.HasField("progress")]
+        return counts[-1] if counts else 0
+
+    @property
+    def ended(self) -> bool:
+        return self._listening.done()
+
+    async def open(self, upload: pb.OpenUpload) -> bool:
+        return await self.send(pb.StreamSeriesRequest(open=upload))
+
+    async def send(self, request: pb.StreamSeriesRequest) -> bool:
+        """Send a message; False once the call has ended."""
+        try:
+            await self._call.write(request)
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            return False
+        return True
+
+    async def finish(self, total_samples: int, sha256: bytes) -> bool:
+        finish = pb.FinishUpload(total_samples=total_samples, sha256=sha256)
+        return await self.send(pb.StreamSeriesRequest(finish=finish))
+
+    async def half_close(self) -> None:
+        """Say that no more will be sent."""
+        if not self.ended:
+            await self._call.done_writing()
+
+    async def until(self, come: Callable[["Stream"], bool]) -> bool:
+        """Wait until something was heard; False when the call ended before."""
+        while not self.ended and not come(self):
+            self._news.clear()
+            await self._news.wait()
+        return come(self)
+
+    async def end(self) -> Ending:
+        """Hear everything, and return how the call ended."""
+        return await self._listening
+
+    def cancel(self) -> None:
+        """End the call at once: the server sees a reset stream."""
+        self._call.cancel()
+
+    async def _listen(self) -> Ending:
+        try:
+            while isinstance(message := await self._call.read(), pb.StreamSeriesResponse):
+                self.heard.append(message)
+                self._hear(message)
+                self._news.set()
+        except grpc.aio.AioRpcError as error:
+            return ending(error)
+        except asyncio.CancelledError:
+            return Ending(grpc.StatusCode.CANCELLED)
+        return Ending(grpc.StatusCode.OK)
