@@ -5,7 +5,7 @@ import asyncio
 import sys
 
 from clarity_server import config
-from clarity_server.domain.errors import ClarityError
+from clarity_server.domain.errors import ClarityError, StartRefused
 from clarity_server.server import run
 
 
@@ -16,12 +16,12 @@ def main() -> int:
     parser.add_argument("--settings", action="store_true", help="list the settings with their defaults, and exit")
     options = parser.parse_args()
     if options.settings:
-        print("\n".join(config.described()))
+        sys.stdout.write("\n".join(config.described()) + "\n")
         return 0
     try:
         asyncio.run(run.serve(config.load(no_defaults=options.no_defaults)))
-    except (config.ConfigError, ClarityError) as why:
-        print(f"clarity: {why}", file=sys.stderr)
+    except (config.ConfigError, StartRefused, ClarityError) as why:
+        sys.stderr.write(f"clarity: {why}\n")
         return 2
     return 0
 

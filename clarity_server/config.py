@@ -1,7 +1,7 @@
 """Every setting, and the only reader of the environment.
 
-A setting is `CLARITY_<NAME>`; an unknown one stops the start, because a misspelt store would otherwise be silently replaced
-by the default. Credentials of a vendor are never settings: they come from the vendor's own chain.
+A setting is `CLARITY_<NAME>`; an unknown one stops the start, because a misspelt store would otherwise be silently
+replaced by the default. Credentials of a vendor are never settings: they come from the vendor's own chain.
 """
 
 import difflib
@@ -21,7 +21,7 @@ class ConfigError(Exception):
 class Config:
     """The settings with their defaults: all local under ./var."""
 
-    listen: str = field(default="127.0.0.1:50051", metadata={"help": "address and port of gRPC; port 0 takes a free one"})
+    listen: str = field(default="127.0.0.1:50051", metadata={"help": "address and port; port 0 takes a free one"})
     records: str = field(default="sqlite:var/clarity.db", metadata={"help": "accounts, uploads, results"})
     blobs: str = field(default="file:var/blobs", metadata={"help": "large segments"})
     keys: str = field(default="file:var/keys", metadata={"help": "root key, signing key, wrapped data keys"})
@@ -38,8 +38,9 @@ class Config:
 
 
 def load(environ: Mapping[str, str] | None = None, *, no_defaults: bool = False) -> Config:
-    """Read the settings. Raises ConfigError for unknown names, unusable values and, with no_defaults, missing stores."""
-    found = {name: value for name, value in (os.environ if environ is None else environ).items() if name.startswith(PREFIX)}
+    """Read the settings. Raises ConfigError for unknown names, unusable values, and stores missing with no_defaults."""
+    given = os.environ if environ is None else environ
+    found = {name: value for name, value in given.items() if name.startswith(PREFIX)}
     known = {PREFIX + setting.name.upper(): setting for setting in fields(Config)}
     for name in found:
         if name not in known:
@@ -48,7 +49,8 @@ def load(environ: Mapping[str, str] | None = None, *, no_defaults: bool = False)
             raise ConfigError(f"{name} is not a setting: {hint}")
     if no_defaults and (missing := [name for name in known if name not in found and name in _STORES]):
         raise ConfigError(f"--no-defaults: set {', '.join(missing)}")
-    return replace(Config(), **{known[name].name: _parse(name, value, known[name].default) for name, value in found.items()})
+    parsed = {known[name].name: _parse(name, value, known[name].default) for name, value in found.items()}
+    return replace(Config(), **parsed)
 
 
 _STORES = frozenset(PREFIX + name for name in ("LISTEN", "RECORDS", "BLOBS", "KEYS", "IDENTITY"))

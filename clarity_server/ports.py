@@ -1,4 +1,4 @@
-"""What the flows need of the world, one screen each. Adapters implement these; contracts in tests/contracts hold them to it.
+"""What the flows need of the world, one screen each. Adapters implement it; tests/contracts hold them to it.
 
 All methods block and may be called from several threads. Vendor errors an adapter understands leave it as
 domain.errors (StoreFull, StoreUnavailable, StoreDamaged, …); the rest fly.
@@ -36,7 +36,7 @@ class Keys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """An account's id with its password hash: nothing to unseal, so that finding one takes no longer than finding none."""
+    """An account's id and password hash: nothing to unseal, so finding one takes no longer than finding none."""
 
     account_id: str
     password_hash: str
@@ -82,7 +82,7 @@ class Sessions(Protocol):
         """Find a session."""
 
     def advance(self, old: SessionRow, new: SessionRow) -> bool:
-        """Replace `old` by `new` if the stored counter is still the old one and the session has not ended; tell whether."""
+        """Replace `old` by `new` if the stored counter is still the old one and the session lives; tell whether."""
 
     def end(self, session_id: str, at: float) -> None:
         """End a session; ending it again changes nothing."""
@@ -137,9 +137,9 @@ class Series(Protocol):
     def commit(self, append: Append) -> None:
         """Make an append durable, all or nothing, and return after the fsync.
 
-        Writes segments (put-if-absent), the upload as `after`, the touched days, the due closings, and a change under the
-        account's next number. Appends of several callers share one transaction; each fails alone. Raises UploadTakenOver
-        when count or epoch are no longer those of `before`, StoreFull.
+        Writes segments (put-if-absent), the upload as `after`, the touched days, the due closings, and a change under
+        the account's next number. Appends of several callers share one transaction; each fails alone. Raises
+        UploadTakenOver when count or epoch are no longer those of `before`, StoreFull.
         """
 
     def finish(
@@ -161,7 +161,7 @@ class Series(Protocol):
     def pieces(self, account_id: str, metric: str, days: tuple[int, int], source: Source | None) -> Iterator[Piece]:
         """Yield the segments of a metric whose storage days are in [start, end), by source, upload_id and first_sample.
 
-        Yields segments of floating and of instant-known uploads alike; the caller knows the axes apart by the descriptor.
+        Yields segments of floating and of instant-known uploads alike; the descriptor tells which axis is meant.
         """
 
     def uploads(self, account_id: str, metric: str) -> Sequence[StoredUpload]:
@@ -210,7 +210,7 @@ class Analyses(Protocol):
         """List closings without a result, oldest first, fair between accounts; those that failed are left out."""
 
     def due_days(self, limit: int, account_id: str | None = None) -> Sequence[DueDay]:
-        """List touched days, of one account or of all, oldest touch first; those that failed wait until touched again."""
+        """List touched days, of one account or all, oldest touch first; those that failed wait for another touch."""
 
     def put_result(self, due: DueResult, body: bytes, *, failed: bool = False) -> None:
         """Store a sealed result under its number; the first one stays."""
@@ -231,6 +231,11 @@ class Analyses(Protocol):
         """Tell whether some upload of this metric and source has closed this day."""
 
     def days(
-        self, account_id: str, metric: str, dates: tuple[date | None, date | None], after: tuple[int, str, str] | None, limit: int
+        self,
+        account_id: str,
+        metric: str,
+        dates: tuple[date | None, date | None],
+        after: tuple[int, str, str] | None,
+        limit: int,
     ) -> Sequence[tuple[DayKey, bytes]]:
         """List sealed Days with dates in [start, end), by (civil day, device, app), after a key."""

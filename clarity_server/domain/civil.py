@@ -1,8 +1,8 @@
 """Civil time: which wall-clock time, and which civil day, a sample belongs to.
 
-All times are integers of milliseconds since 1970-01-01T00:00, on one of two axes: *instants* (UTC) or *civil* times (the
-person's clock, whose days have 86,400,000 ms by definition). The tz database is the pinned `tzdata` package, never the
-machine's: the same build must give the same days.
+All times are integers of milliseconds since 1970-01-01T00:00, on one of two axes: *instants* (UTC) or *civil* times
+(the person's clock, whose days have 86,400,000 ms by definition). The tz database is the pinned `tzdata` package, never
+the machine's: the same build must give the same days.
 """
 
 import zoneinfo
@@ -45,7 +45,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class OffsetChange:
-    """From `first_sample` on the person's clock has this offset from UTC; that sample begins `elapsed_ms` after sample 0."""
+    """The person's clock has this offset from UTC from `first_sample` on, which begins `elapsed_ms` after sample 0."""
 
     first_sample: int
     utc_offset_s: int
@@ -54,7 +54,7 @@ class OffsetChange:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Elapsed time [start_ms, end_ms) since sample 0 with one UTC offset; None where it is not known or has no meaning."""
+    """Elapsed time [start_ms, end_ms) since sample 0 with one UTC offset, None where it is unknown or meaningless."""
 
     start_ms: int
     end_ms: int
@@ -96,7 +96,7 @@ def zone_offset_s(zone: str, instant_s: int) -> int:
 
 
 def zone_instant_ms(zone: str, civil_ms: int) -> int:
-    """Return the instant of a civil time in a zone; of two, or of none, the one with the earlier offset (PEP 495 fold 0)."""
+    """Return the instant of a civil time in a zone; of two, or none, by the earlier offset (PEP 495, fold 0)."""
     civil = datetime(1970, 1, 1, tzinfo=zoneinfo.ZoneInfo(zone)) + timedelta(milliseconds=civil_ms)
     offset = civil.replace(fold=0).utcoffset()
     assert offset is not None

@@ -55,7 +55,9 @@ class Day:
     result: int = 0  # the number within an upload; 0 outside of one
 
 
-def closings(clock: Clock, period_ms: int, before: int, after: int, *, finished: bool, numbered: int) -> Sequence[Closing]:
+def closings(
+    clock: Clock, period_ms: int, before: int, after: int, *, finished: bool, numbered: int
+) -> Sequence[Closing]:
     """Return the days an upload closes by growing from `before` to `after` samples, numbered from `numbered` + 1.
 
     A pure function of the recording: however it is cut into commits, the same days close under the same numbers. On

@@ -27,7 +27,7 @@ def precedence(upload: StoredUpload) -> tuple[int, str]:
 
 
 def winners(revisions: Sequence[int], covers: Sequence[Cover], first: int, count: int) -> tuple[NDArray[np.int32], int]:
-    """Return the index of the cover that is read in each of `count` minutes from `first` (-1 for none), and the conflicts.
+    """Return which cover is read in each of `count` minutes from `first` (-1 for none), and how many conflict.
 
     `covers` are in order of precedence.
     """

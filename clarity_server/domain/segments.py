@@ -1,9 +1,10 @@
 """The bytes of a segment: columnar, delta + zstd, and the exact way back.
 
-Format 1 (`INTEGRAL`): float32 values that are whole numbers below 2**24, or int16: int32 deltas, bytes transposed, zstd.
+Format 1 (`INTEGRAL`): float32 values that are whole numbers up to 2**24: int32 deltas, bytes transposed, zstd.
 Format 2 (`BITS`): any float32, as its bits: XOR with the value before, bytes transposed, zstd.
-A leading byte names the format; an irregular series has its offsets as int64 deltas in a second frame. Decoding gives the
-bytes as they were sent, bit for bit, so that digests can be recomputed from the store.
+Format 3 (`INTEGRAL16`): int16 values, in the same way.
+A leading byte names the format; an irregular series has its offsets as int64 deltas in a second frame. Decoding gives
+the bytes as they were sent, bit for bit, so that digests can be recomputed from the store.
 """
 
 import struct
@@ -14,7 +15,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from clarity_server.domain.series import NO_VALUE_FLOAT32_BITS, NO_VALUE_INT16, Encoding
+from clarity_server.domain.series import NO_VALUE_FLOAT32_BITS, Encoding
 
 INTEGRAL, BITS, INTEGRAL16 = 1, 2, 3
 LEVEL = 1  # higher levels gain 2-4 % on counts and cost twice the time

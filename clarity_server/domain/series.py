@@ -76,8 +76,8 @@ class Chunk:
 class Segment:
     """An immutable, acknowledged piece of a series in the store.
 
-    `body` is encoded and sealed; the store never sees a value. `start_ms` and `end_ms` are on the upload's axis: instants
-    where they are known, civil times where the recording floats.
+    `body` is encoded and sealed; the store never sees a value. `start_ms` and `end_ms` are on the upload's axis:
+    instants where they are known, civil times where the recording floats.
     """
 
     account_id: str
@@ -103,7 +103,7 @@ def segment_key(account_id: str, metric: str, day: int, upload_id: str, first_sa
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """A civil day that an upload has gone beyond: the result of this number is due, over samples before `end_sample`."""
+    """A civil day that an upload has gone beyond: a result is due, over samples before `end_sample`."""
 
     number: int
     civil_day: int  # days since 1970-01-01
@@ -142,8 +142,8 @@ class StoredUpload:
 class Append:
     """One Series transaction: segments, the new count, and all that follows from it.
 
-    Holds only if the upload still has `before` as its count and epoch; the adapter then gives the account its next change
-    number in the same transaction.
+    Holds only if the upload still has `before` as its count and epoch; the adapter then gives the account its next
+    change number in the same transaction.
     """
 
     account_id: str

@@ -13,8 +13,8 @@ from clarity_server.domain.civil import (
     DAY_MS,
     MINUTE_MS,
     Clock,
-    Stay,
     StartKind,
+    Stay,
     as_date,
     stays,
     tzdata_version,
@@ -84,7 +84,7 @@ class Analyze:
         return len(due)
 
     def settle(self, account_id: str) -> None:
-        """Derive all touched days of an account, so that a reader sees what was committed. Raises Busy after SETTLE_S."""
+        """Derive all touched days of an account, so that a reader sees what is committed. Raises Busy in the end."""
         deadline = time.monotonic() + SETTLE_S
         while self.derive_days(account_id):
             if time.monotonic() > deadline:
@@ -152,7 +152,7 @@ def describe(key: DayKey, grid: _Grid, *, closed: bool) -> Day | None:
 
 
 def _grid(pieces: Sequence[Piece], key: bytes, civil_day: int, until: _Until | None) -> _Grid | None:
-    """Lay the uploads of a source over the minutes of a civil day and its context; None where none has a sample of it."""
+    """Lay a source's uploads over the minutes of a civil day and its context; None where none has a sample of it."""
     uploads = sorted({piece.upload.upload_id: piece.upload for piece in pieces}.values(), key=merge.precedence)
     within = [one for one in uploads if _stays_on(one, civil_day)]
     if not within:
@@ -163,7 +163,7 @@ def _grid(pieces: Sequence[Piece], key: bytes, civil_day: int, until: _Until | N
     length = (end - start) // MINUTE_MS
     count = length + 2 * CONTEXT_MINUTES
     covers = {
-        one.upload_id: _cover([piece for piece in pieces if piece.upload.upload_id == one.upload_id], key, start, floating, until)
+        one.upload_id: _cover(_of(pieces, one.upload_id), key, start, floating, until)
         for one in uploads
         if _knows(one, floating=floating)
     }
@@ -181,6 +181,10 @@ def _grid(pieces: Sequence[Piece], key: bytes, civil_day: int, until: _Until | N
         return None
     zoned = any(one.descriptor.start.kind is StartKind.ZONE for one in within)
     return _Grid(counts, slice(CONTEXT_MINUTES, CONTEXT_MINUTES + length), conflicts, zoned)
+
+
+def _of(pieces: Sequence[Piece], upload_id: str) -> list[Piece]:
+    return [piece for piece in pieces if piece.upload.upload_id == upload_id]
 
 
 def _elapsed_end(upload: StoredUpload) -> int:

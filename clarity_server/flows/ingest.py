@@ -81,7 +81,8 @@ class Ingest:
         offsets = _joined_offsets(batch.chunks)
         count = len(values) // descriptor.sample_bytes
         committed = before.committed + count
-        changes = before.offset_changes + tuple(_resolved(change, batch, descriptor, offsets) for change in batch.changes)
+        moves = tuple(_resolved(change, batch, descriptor, offsets) for change in batch.changes)
+        changes = before.offset_changes + moves
         clock = clock_of(descriptor, changes)
         due = self._closings(descriptor, clock, before, committed, finished=False)
         after = replace(
@@ -240,22 +241,27 @@ def _split_by_day(
     count = len(values) // width
     if offsets is None:
         assert descriptor.period_ms is not None
-        period = descriptor.period_ms
-        start = axis_ms + first_sample * period
-        days = range(start // DAY_MS + 1, (start + (count - 1) * period) // DAY_MS + 1)
-        cuts = [-(-(day * DAY_MS - start) // period) for day in days]
+        runs = _regular_runs(axis_ms + first_sample * descriptor.period_ms, descriptor.period_ms, count)
     else:
-        period = 1
-        times = axis_ms + offsets
-        cuts = (np.flatnonzero(np.diff(times // DAY_MS)) + 1).tolist()
-    bounds = sorted({0, *cuts, count})
-    for low, high in itertools.pairwise(bounds):
+        runs = _irregular_runs(axis_ms + offsets)
+    for low, high, start_ms, end_ms in runs:
         part = segments.Plain(values[low * width : high * width], None if offsets is None else offsets[low:high])
-        if offsets is None:
-            axis = (start + low * period, start + high * period)
-        else:
-            axis = (int(times[low]), int(times[high - 1]) + 1)
-        yield first_sample + low, part, axis
+        yield first_sample + low, part, (start_ms, end_ms)
+
+
+def _regular_runs(start_ms: int, period_ms: int, count: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (low, high, start, end) of the samples of each storage day."""
+    days = range(start_ms // DAY_MS + 1, (start_ms + (count - 1) * period_ms) // DAY_MS + 1)
+    cuts = [-(-(day * DAY_MS - start_ms) // period_ms) for day in days]
+    for low, high in itertools.pairwise((0, *cuts, count)):
+        yield low, high, start_ms + low * period_ms, start_ms + high * period_ms
+
+
+def _irregular_runs(times_ms: NDArray[np.int64]) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (low, high, start, end) of the samples of each storage day; a sample lasts a millisecond."""
+    cuts = (np.flatnonzero(np.diff(times_ms // DAY_MS)) + 1).tolist()
+    for low, high in itertools.pairwise((0, *cuts, len(times_ms))):
+        yield low, high, int(times_ms[low]), int(times_ms[high - 1]) + 1
 
 
 def _touched(descriptor: Descriptor, clock: Clock, before: int, after: int) -> tuple[int, ...]:

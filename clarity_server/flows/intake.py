@@ -70,7 +70,8 @@ class Intake:
     def check(self, chunk: Chunk, crc32c: int) -> Chunk | None:
         """Check a chunk and compare what is still in memory; return the part to compare with the store, if any.
 
-        Raises ChunkTooLarge, ChunkMalformed, ChunkCorrupt, ValueNotFinite, SequenceGap, UploadFinished, ContentConflict.
+        Raises ChunkTooLarge, ChunkMalformed, ChunkCorrupt, ValueNotFinite, SequenceGap, UploadFinished and
+        ContentConflict.
         """
         count = self._count(chunk)
         if crc32c != checksum(chunk):
@@ -79,7 +80,7 @@ class Intake:
         accepted = self.upload.accept(chunk.first_sample, count)
         fresh = self._part(chunk, *accepted.fresh)
         if fresh is not None and fresh.offsets_ms is not None and fresh.offsets_ms[0] <= self._last_offset_ms:
-            raise ChunkMalformed(f"the offsets must increase strictly from one chunk to the next, at {fresh.first_sample}")
+            raise ChunkMalformed(f"the offsets must increase strictly between chunks, at {fresh.first_sample}")
         low, high = accepted.verify
         self._compare_queued(chunk, max(low, self.stored.committed), high)
         return self._part(chunk, low, min(high, self.stored.committed))
@@ -104,8 +105,8 @@ class Intake:
     def move_clock(self, first_sample: int, utc_offset_s: int) -> None:
         """Note that the clock moves at a sample not yet received; a known move may come again unaltered.
 
-        Raises InvalidInput where the recording has no offsets to change or the move comes too late, UploadMismatch where
-        it differs from the known one.
+        Raises InvalidInput where the recording has no offsets to change or the move comes too late, UploadMismatch
+        where it differs from the known one.
         """
         if self.descriptor.start.kind in {StartKind.FLOATING, StartKind.ZONE}:
             raise InvalidInput(offset_change="a floating recording and one with a time_zone have no offset changes")
@@ -117,7 +118,7 @@ class Intake:
         latest = max(known, default=-1)
         if first_sample < self.upload.received or first_sample < latest:
             raise InvalidInput(
-                offset_change__first_sample=f"must come before its sample and in order; {self.upload.received} were received"
+                offset_change__first_sample=f"must come before its sample, in order; {self.upload.received} received"
             )
         self._changes.append(OffsetChange(first_sample, utc_offset_s, elapsed_ms=-1))
 
@@ -162,7 +163,7 @@ class Intake:
         count, rest = divmod(size, self.descriptor.sample_bytes)
         if count == 0 or rest:
             raise ChunkMalformed(
-                f"the chunk at sample {chunk.first_sample} has {size} bytes; a sample has {self.descriptor.sample_bytes}"
+                f"the chunk at sample {chunk.first_sample} has {size} bytes, a sample {self.descriptor.sample_bytes}"
             )
         offsets = 0 if chunk.offsets_ms is None else len(chunk.offsets_ms)
         wanted = 0 if self.descriptor.period_ms else count
@@ -178,7 +179,8 @@ class Intake:
             return None
         low, high = start - chunk.first_sample, end - chunk.first_sample
         width = self.descriptor.sample_bytes
-        values = chunk.values if high * width - low * width == len(chunk.values) else chunk.values[low * width : high * width]
+        whole = (high - low) * width == len(chunk.values)
+        values = chunk.values if whole else chunk.values[low * width : high * width]
         return Chunk(start, values, None if chunk.offsets_ms is None else chunk.offsets_ms[low:high])
 
     def _compare_queued(self, chunk: Chunk, start: int, end: int) -> None:
@@ -200,7 +202,7 @@ def checksum(chunk: Chunk) -> int:
 
 
 def compare(stored: Chunk, again: Chunk, sample_bytes: int) -> None:
-    """Demand that two chunks over the same samples are equal bit for bit. Raises ContentConflict with the first difference."""
+    """Demand that two chunks over the same samples are equal bit for bit. Raises ContentConflict."""
     if stored.values != again.values:
         differ = np.frombuffer(stored.values, np.uint8) != np.frombuffer(again.values, np.uint8)
         raise ContentConflict(stored.first_sample + int(np.argmax(differ)) // sample_bytes)

@@ -73,7 +73,14 @@ class Read:
     )
 
     def blocks(
-        self, account_id: str, metric: str, source: Source | None, kind: TimeKind, start_ms: int, end_ms: int, tally: Tally
+        self,
+        account_id: str,
+        metric: str,
+        source: Source | None,
+        kind: TimeKind,
+        start_ms: int,
+        end_ms: int,
+        tally: Tally,
     ) -> Iterator[Block]:
         """Yield the values in [start_ms, end_ms), by source and then by time; `tally` counts along.
 
@@ -83,7 +90,7 @@ class Read:
         uploads = [one for one in self.series.uploads(account_id, metric) if source in {None, one.descriptor.source}]
         usable = [one for one in uploads if self._has(one, kind)]
         if uploads and not usable:
-            raise TimeKindWrong(f"none of the {len(uploads)} recordings of {metric} has {kind} times; ask by the other kind")
+            raise TimeKindWrong(f"no recording of {metric} has {kind} times ({len(uploads)} have the other kind)")
         for each in sorted({one.descriptor.source for one in usable}, key=lambda one: (one.device, one.app)):
             theirs = {one.upload_id: one for one in usable if one.descriptor.source == each}
             for day_start in range(start_ms // DAY_MS * DAY_MS, end_ms, DAY_MS):
@@ -173,11 +180,15 @@ def _won(runs: Sequence[_Run], uploads: Sequence[StoredUpload], window: tuple[in
     covers = [_cover([run for run in runs if run.upload.upload_id == upload.upload_id]) for upload in uploads]
     owner, conflicts = merge.winners([upload.descriptor.revision for upload in uploads], covers, first, count)
     tally.conflict_minutes += conflicts
-    return [part for run in runs for part in _kept(run, owner[run.times_ms // MINUTE_MS - first] == rank[run.upload.upload_id])]
+    return [
+        part
+        for run in runs
+        for part in _kept(run, owner[run.times_ms // MINUTE_MS - first] == rank[run.upload.upload_id])
+    ]
 
 
 def _cover(runs: Sequence[_Run]) -> merge.Cover:
-    """Join an upload's runs by time; a clock moved back puts two of its samples into one minute, which is no conflict."""
+    """Join an upload's runs by time; a clock moved back may put two samples into one minute, which is no conflict."""
     minutes = np.concatenate([run.times_ms // MINUTE_MS for run in runs])
     values = np.concatenate([run.values for run in runs])
     order = np.argsort(minutes, kind="stable")

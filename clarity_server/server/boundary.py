@@ -60,7 +60,7 @@ class Call:
         )
 
 
-class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc.aio ships no types for it
+class Boundary(grpc.aio.ServerInterceptor):
     """Wraps the handlers of all four kinds of RPC."""
 
     def __init__(self, verifier: Verifier) -> None:
@@ -121,7 +121,7 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc.aio sh
 
     @asynccontextmanager
     async def _call(self, method: str, context: Context) -> AsyncIterator[Call]:
-        metadata = dict(context.invocation_metadata() or ())
+        metadata = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
         call = Call(method, _request_id(metadata.get(REQUEST_ID)), time.perf_counter())
         try:
             if method not in PUBLIC:
@@ -132,7 +132,7 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc.aio sh
         except asyncio.CancelledError:
             call.code = _CANCELLED
             raise
-        except Exception as error:  # noqa: BLE001  the boundary
+        except Exception as error:  # the boundary
             status = errors.to_status(error, call.request_id)
             _note(call, status, error)
             await _tell(context, method, status, call)
@@ -145,9 +145,8 @@ def _ours(method: str) -> bool:
     return method.startswith("/clarity.")
 
 
-def _request_id(given: str | bytes | None) -> str:
-    text = given if isinstance(given, str) else ""
-    return text if _REQUEST_ID_SHAPE.fullmatch(text) else uuid.uuid4().hex
+def _request_id(given: str | None) -> str:
+    return given if given and _REQUEST_ID_SHAPE.fullmatch(given) else uuid.uuid4().hex
 
 
 def _note(call: Call, status: status_pb2.Status, error: Exception) -> None:
@@ -214,7 +213,7 @@ def failing(job: Callable[[], object]) -> bool:
     """Run a background job; log what it raises and tell whether it did. The next job runs in any case."""
     try:
         job()
-    except Exception as error:  # noqa: BLE001  the boundary of work that no call waits for
+    except Exception as error:  # the boundary of work that no call waits for
         trace.line("job failed", logging.ERROR, error=error)
         return True
     return False

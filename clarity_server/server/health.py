@@ -10,6 +10,8 @@ from clarity_server.server.boundary import failing
 from clarity_server.services.offload import Offload
 
 PROBE_EVERY_S = 5.0
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 Probe = Callable[[], object]
 """Touches what a service needs, blocking, and raises what is wrong."""
@@ -28,7 +30,7 @@ class Health:
         """Run every probe once and publish what it found."""
         states = {service: not await self._offload(failing, probe) for service, probe in self._probes.items()}
         for service, serving in {**states, OVERALL_HEALTH: all(states.values())}.items():
-            await self.servicer.set(service, _state(serving=serving))
+            await self.servicer.set(service, SERVING if serving else NOT_SERVING)
 
     async def watch(self) -> None:
         """Probe until cancelled."""
@@ -39,7 +41,3 @@ class Health:
     async def drain(self) -> None:
         """Say NOT_SERVING from now on."""
         await self.servicer.enter_graceful_shutdown()
-
-
-def _state(*, serving: bool) -> health_pb2.HealthCheckResponse.ServingStatus:
-    return health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING

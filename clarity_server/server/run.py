@@ -7,10 +7,11 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import grpc
-from google.protobuf.descriptor_pool import Default as default_pool
+from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
@@ -75,7 +76,7 @@ class Running:
 
 
 async def start(config: Config, more: Sequence[grpc.GenericRpcHandler] = ()) -> Running:
-    """Build the house and open the door. `more` handlers pass the same boundary. Raises what world() raises, ConfigError."""
+    """Build the house and open the door; `more` handlers pass the same boundary. Raises ConfigError, as world()."""
     loop = asyncio.get_running_loop()
     built = await asyncio.to_thread(world, config)
     offload, passwords = Offload(), Offload(PASSWORD_THREADS, "passwords")
@@ -84,7 +85,7 @@ async def start(config: Config, more: Sequence[grpc.GenericRpcHandler] = ()) -> 
     age = StreamLimits(config.streams_max, config.streams_per_account_max, config.stream_age_s)
     live = Live(age, verifier.is_ended, time.time)
     analyze = Analyze(built.series, built.analyses, built.keys, failing)
-    worker = Worker(analyze, lambda: loop.call_soon_threadsafe(live.wake))
+    worker = Worker(analyze, partial(loop.call_soon_threadsafe, live.wake))
     ingest = Ingest(built.series, built.analyses, built.keys, worker.wake)
     hashing = await offload(Hashing)
     sign_in = SignIn(
@@ -137,7 +138,7 @@ async def serve(config: Config) -> None:
 def _reflection() -> tuple[grpc.GenericRpcHandler, ...]:
     """Serve reflection under both of its names: v1 is v1alpha with another package, byte for byte."""
     names = (*SERVICES, "grpc.health.v1.Health", REFLECTION_V1, reflection.SERVICE_NAME)
-    servicer = reflection.aio.ReflectionServicer(names, pool=default_pool())
+    servicer = reflection.aio.ReflectionServicer(names, pool=descriptor_pool.Default())
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         reflection_pb2.ServerReflectionRequest.FromString,
@@ -173,9 +174,7 @@ def _write_aside(path: Path, text: str) -> None:
     aside.replace(path)
 
 
-async def _every(
-    period_s: float, offload: Offload, blocking: Callable[[], object], then: Callable[[], None]
-) -> None:
+async def _every(period_s: float, offload: Offload, blocking: Callable[[], object], then: Callable[[], None]) -> None:
     """Run a blocking job and what follows from it, again and again; a failure is logged and the next round runs."""
     while True:
         await asyncio.sleep(period_s)

@@ -14,7 +14,7 @@ DAYS_EVERY_S = 1.0  # a day in progress is derived again at most this often; Lis
 class Worker:
     """Derives what is due whenever it is woken."""
 
-    def __init__(self, analyze: Analyze, on_results: Callable[[], None]) -> None:
+    def __init__(self, analyze: Analyze, on_results: Callable[[], object]) -> None:
         """Take the verbs and whom to tell of new results."""
         self._analyze = analyze
         self._on_results = on_results

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
-from grpc.aio import ServicerContext
+import grpc
 
 from clarity.v1 import health_data_service_pb2 as pb
 from clarity.v1 import health_data_service_pb2_grpc
@@ -12,6 +13,8 @@ from clarity_server.flows.read import Read, Tally
 from clarity_server.services import rules, wire
 from clarity_server.services.caller import caller
 from clarity_server.services.stream import Room, Stream, replayed
+
+Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class HealthDataService(health_data_service_pb2_grpc.HealthDataServiceServicer):
@@ -25,19 +28,19 @@ class HealthDataService(health_data_service_pb2_grpc.HealthDataServiceServicer):
         self._read = read
         self._lists = lists
 
-    async def ListMetrics(self, request: pb.ListMetricsRequest, context: ServicerContext) -> pb.ListMetricsResponse:
+    async def ListMetrics(self, request: pb.ListMetricsRequest, context: Context) -> pb.ListMetricsResponse:
         rules.page(request)
         metrics, token = await self._offload(self._lists.metrics, request.page_size, request.page_token)
         return pb.ListMetricsResponse(metrics=[wire.to_metric(metric) for metric in metrics], next_page_token=token)
 
     async def StreamSeries(
-        self, request_iterator: AsyncIterator[pb.StreamSeriesRequest], context: ServicerContext
+        self, request_iterator: AsyncIterator[pb.StreamSeriesRequest], context: Context
     ) -> AsyncIterator[pb.StreamSeriesResponse]:
         async with aclosing(Stream(self._room, caller(), request_iterator).messages()) as messages:
             async for message in messages:
                 yield message
 
-    async def AppendSeries(self, request: pb.AppendSeriesRequest, context: ServicerContext) -> pb.AppendSeriesResponse:
+    async def AppendSeries(self, request: pb.AppendSeriesRequest, context: Context) -> pb.AppendSeriesResponse:
         rules.append_series(request)
         answer = pb.AppendSeriesResponse()
         requests = replayed(wire.from_append(request))
@@ -46,7 +49,7 @@ class HealthDataService(health_data_service_pb2_grpc.HealthDataServiceServicer):
                 wire.add_to_append(answer, message)
         return answer
 
-    async def GetUpload(self, request: pb.GetUploadRequest, context: ServicerContext) -> pb.GetUploadResponse:
+    async def GetUpload(self, request: pb.GetUploadRequest, context: Context) -> pb.GetUploadResponse:
         rules.upload_named(request)
         account_id = caller().account_id
         stored = await self._offload(self._ingest.upload, account_id, request.upload_id)
@@ -54,7 +57,7 @@ class HealthDataService(health_data_service_pb2_grpc.HealthDataServiceServicer):
         days = await self._offload(self._ingest.results, account_id, request.upload_id, request.after_result)
         return pb.GetUploadResponse(upload=wire.to_upload(stored, analysed), days=[wire.to_day(day) for day in days])
 
-    async def FinishUpload(self, request: pb.FinishUploadRequest, context: ServicerContext) -> pb.FinishUploadResponse:
+    async def FinishUpload(self, request: pb.FinishUploadRequest, context: Context) -> pb.FinishUploadResponse:
         rules.upload_named(request)
         total, sha256 = wire.from_finish(request)
         account_id = caller().account_id
@@ -62,9 +65,7 @@ class HealthDataService(health_data_service_pb2_grpc.HealthDataServiceServicer):
         finished = await self._offload(self._ingest.finish, account_id, stored, total, sha256)
         return pb.FinishUploadResponse(receipt=wire.to_receipt(finished))
 
-    async def ReadSeries(
-        self, request: pb.ReadSeriesRequest, context: ServicerContext
-    ) -> AsyncIterator[pb.ReadSeriesResponse]:
+    async def ReadSeries(self, request: pb.ReadSeriesRequest, context: Context) -> AsyncIterator[pb.ReadSeriesResponse]:
         kind, start_ms, end_ms = wire.from_range(request)
         source, tally = wire.from_wanted_source(request), Tally()
         blocks = self._read.blocks(caller().account_id, request.metric, source, kind, start_ms, end_ms, tally)
@@ -72,7 +73,7 @@ class HealthDataService(health_data_service_pb2_grpc.HealthDataServiceServicer):
             yield pb.ReadSeriesResponse(block=wire.to_block(block, kind))
         yield pb.ReadSeriesResponse(done=wire.to_done(tally))
 
-    async def ListDays(self, request: pb.ListDaysRequest, context: ServicerContext) -> pb.ListDaysResponse:
+    async def ListDays(self, request: pb.ListDaysRequest, context: Context) -> pb.ListDaysResponse:
         rules.page(request)
         dates = wire.from_dates(request)
         account_id = caller().account_id

@@ -1,4 +1,4 @@
-"""One upload's conversation: reading, committing and answering run side by side and never wait for each other in a circle.
+"""One upload's conversation: reading, committing and answering, side by side and never waiting in a circle.
 
 The reader takes chunks as far as there is room for bytes that wait for the disk; the committer makes them durable, one
 batch being encoded while the one before is being written; the writer tells how far things are. Answers are drawn from
@@ -175,7 +175,7 @@ class Stream:
     ) -> AsyncGenerator[pb.StreamSeriesResponse, None]:
         assert self._reader is not None
         for task in (self._reader, committer):
-            task.add_done_callback(lambda _: (self._arrived.set(), self._news.set()))
+            task.add_done_callback(self._on_done)
         told: Progress | None = None
         sent = after_result
         while True:
@@ -196,6 +196,10 @@ class Stream:
         if self._finish is not None:
             async for message in self._closing(intake, self._finish, sent):
                 yield message
+
+    def _on_done(self, _: asyncio.Task[None]) -> None:
+        self._arrived.set()
+        self._news.set()
 
     async def _closing(
         self, intake: Intake, finish: pb.FinishUpload, sent: int
@@ -274,5 +278,3 @@ async def replayed(requests: list[pb.StreamSeriesRequest]) -> AsyncIterator[pb.S
     """Give a list of messages as a stream that then half-closes."""
     for request in requests:
         yield request
-
-

@@ -21,6 +21,7 @@ from clarity_server.flows.read import Block, Tally, TimeKind
 from clarity_server.services import rules
 
 MICROSECONDS = 1_000_000
+NANOS = 1_000_000_000
 APPEND_DAYS_MAX = 100
 INSTANT_S_MIN = int(datetime(civil.YEAR_MIN, 1, 1, tzinfo=UTC).timestamp())
 INSTANT_S_MAX = int(datetime(civil.YEAR_MAX + 1, 1, 1, tzinfo=UTC).timestamp())
@@ -102,7 +103,7 @@ def civil_ms(moment: datetime_pb2.DateTime, field: str) -> int:
 
 def instant_ms(moment: Timestamp, field: str) -> int:
     """Return an instant in milliseconds. Raises InvalidInput naming the field."""
-    if not 0 <= moment.nanos < 1_000_000_000 or moment.nanos % 1_000_000:
+    if not 0 <= moment.nanos < NANOS or moment.nanos % 1_000_000:
         raise InvalidInput(**{field: "is not whole milliseconds"})
     if not INSTANT_S_MIN <= moment.seconds < INSTANT_S_MAX:
         raise InvalidInput(**{field: f"has a year that is not {civil.YEAR_MIN} to {civil.YEAR_MAX}"})
@@ -295,7 +296,7 @@ def to_metric(metric: Metric) -> metric_pb2.Metric:
     """Return an entry of the catalogue."""
     return metric_pb2.Metric(
         metric=metric.metric,
-        kind=metric_pb2.Metric.Kind.Value(f"KIND_{metric.kind.name}"),
+        kind=f"KIND_{metric.kind.name}",
         ucum_unit=metric.ucum_unit,
         loinc=metric.loinc,
         healthkit=metric.healthkit,
@@ -336,7 +337,7 @@ def _to_measure(measure: Measure) -> day_pb2.Measure:
         input_digest=measure.input_digest,
     )
     if isinstance(measure.outcome, Unavailable):
-        message.unavailable = day_pb2.UnavailableReason.Value(f"UNAVAILABLE_REASON_{measure.outcome}")
+        message.MergeFrom(day_pb2.Measure(unavailable=f"UNAVAILABLE_REASON_{measure.outcome}"))
     else:
         message.value = measure.outcome
     return message

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import google_crc32c
 import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.type.datetime_pb2 import DateTime
 
 from clarity.v1 import auth_service_pb2_grpc, health_data_service_pb2_grpc
 from clarity.v1.auth_service_pb2 import SignInRequest, SignOutRequest, SignUpRequest
@@ -19,8 +21,6 @@ from clarity.v1.health_data_service_pb2 import (
     StreamSeriesRequest,
 )
 from clarity.v1.series_pb2 import Chunk, SeriesDescriptor, SeriesItem, Source
-from google.protobuf.duration_pb2 import Duration
-from google.type.datetime_pb2 import DateTime
 
 PASSWORD = "Correct-horse-9"
 COUNTS = "activity_counts_1min"
@@ -28,7 +28,7 @@ HEART_RATE = "heart_rate"
 MIDNIGHT = DateTime(year=2024, month=3, day=4)
 DAYS_WITHIN_S = 30.0
 
-Metadata = Sequence[tuple[str, str]]
+Metadata = tuple[tuple[str, str | bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,9 @@ class Answer:
 class Surface(Protocol):
     """One way of calling."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What a failed test calls it."""
 
     def call(self, rpc: MethodDescriptor, ask: Ask) -> Answer:
         """Make the call and read the answer to its end."""
@@ -93,7 +95,9 @@ def path_of(rpc: MethodDescriptor) -> str:
 
 def rule_of(rpc: MethodDescriptor) -> HttpRule:
     """Where JSON has it."""
-    return rpc.GetOptions().Extensions[annotations_pb2.http]
+    extended: Any = rpc.GetOptions().Extensions  # the extension is typed for messages of another package
+    rule: HttpRule = extended[annotations_pb2.http]
+    return rule
 
 
 def answer_type(rpc: MethodDescriptor) -> type[Message]:
@@ -120,6 +124,7 @@ class Stub:
             answered = method(given, metadata=metadata, timeout=TIMEOUT_S)
             received.extend(answered if rpc.server_streaming else [answered])
         except grpc.RpcError as failed:
+            assert isinstance(failed, grpc.Call)
             return Answer(received, rpc_status.from_call(failed) or Status(code=failed.code().value[0]))
         return Answer(received)
 
@@ -144,12 +149,12 @@ def as_json(message: Message) -> dict[str, Any]:
     return json_format.MessageToDict(message, preserving_proto_field_name=True)
 
 
-def from_json(text: object, kind: type[Message]) -> Message:
+def from_json(text: dict[str, Any], kind: type[Message]) -> Message:
     """A message out of parsed JSON; a name the contract does not know is an error."""
     return json_format.ParseDict(text, kind())
 
 
-def status_from_json(text: object) -> Status:
+def status_from_json(text: dict[str, Any]) -> Status:
     """An error out of its JSON."""
     return json_format.ParseDict(text, Status())
 

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from clarity import edge, local
 from tests.edge.cases import CASES, Cast, prepare
-from tests.edge.people import People, Person
+from tests.edge.people import People
 from tests.edge.surfaces import (
     Answer,
     BufCurl,
@@ -45,9 +45,7 @@ COALESCED = "progress"
 
 
 @pytest.fixture(scope="module")
-def surfaces(
-    direct: grpc.Channel, through: grpc.Channel, envoy: edge.Edge, server: local.Server
-) -> Sequence[Surface]:
+def surfaces(direct: grpc.Channel, through: grpc.Channel, envoy: edge.Edge, server: local.Server) -> Sequence[Surface]:
     """Six ways, the first of which the others are compared with."""
     found: list[Surface] = [
         Stub("stub", direct),
@@ -73,7 +71,11 @@ def essence(answer: Answer) -> tuple[list[dict[str, Any]], dict[str, Any] | None
 
 
 def is_coalesced(message: Message) -> bool:
-    return COALESCED in message.DESCRIPTOR.fields_by_name and bool(message.DESCRIPTOR.oneofs) and message.HasField(COALESCED)
+    return (
+        COALESCED in message.DESCRIPTOR.fields_by_name
+        and bool(message.DESCRIPTOR.oneofs)
+        and message.HasField(COALESCED)
+    )
 
 
 def blanked(message: Message) -> Message:
@@ -97,14 +99,10 @@ def parts(message: Message) -> Iterator[Message]:
 
 
 @pytest.mark.parametrize("rpc", RPCS)
-def test_every_surface_gives_the_same_answer(
-    rpc: str, surfaces: Sequence[Surface], casts: dict[str, Cast]
-) -> None:
+def test_every_surface_gives_the_same_answer(rpc: str, surfaces: Sequence[Surface], casts: dict[str, Cast]) -> None:
     """Red for an RPC without a case, too: a new one is asked here before it is released."""
     case = CASES[rpc]
-    answers = {
-        surface.name: surface.call(described(rpc), case.answered(casts[surface.name])) for surface in surfaces
-    }
+    answers = {surface.name: surface.call(described(rpc), case.answered(casts[surface.name])) for surface in surfaces}
     assert {name: answer.status for name, answer in answers.items()} == dict.fromkeys(answers)
     expected = essence(answers["stub"])
     assert expected[0]
@@ -112,9 +110,7 @@ def test_every_surface_gives_the_same_answer(
 
 
 @pytest.mark.parametrize("rpc", RPCS)
-def test_every_surface_gives_the_same_refusal(
-    rpc: str, surfaces: Sequence[Surface], casts: dict[str, Cast]
-) -> None:
+def test_every_surface_gives_the_same_refusal(rpc: str, surfaces: Sequence[Surface], casts: dict[str, Cast]) -> None:
     """The same code, text, reason and details."""
     case = CASES[rpc]
     answers = {surface.name: surface.call(described(rpc), case.refused(casts[surface.name])) for surface in surfaces}
@@ -129,5 +125,3 @@ def test_the_cases_are_those_of_the_contract() -> None:
 
 def test_envoy_transcodes_every_service_of_the_contract() -> None:
     assert f"services: [{', '.join(services(DESCRIPTORS))}]" in edge.read_config()
-
-

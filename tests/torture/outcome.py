@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.datetime_pb2 import DateTime
 from numpy.typing import NDArray
 
@@ -19,11 +19,9 @@ from tests.torture.wire import Caller
 
 LOOK_AGAIN_S = 0.02
 RESULTS_WITHIN_S = 30.0
-EVERYTHING = (
-    # Two ranges of ten years, as much as one reading may ask for, around the recordings' years.
-    (1915, 1924),
-    (2020, 2029),
-)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_MS = 24 * 3600 * 1000
+MARGIN_MS = 2 * DAY_MS  # no UTC offset moves a recording by more
 
 
 @dataclass(frozen=True)
@@ -72,18 +70,25 @@ async def _uploaded(caller: Caller, recording: Recording) -> tuple[Upload, list[
 
 
 async def _values(caller: Caller, recording: Recording, *, civil: bool) -> NDArray[np.int64]:
-    rows = [np.empty((0, 4), np.int64)]
-    for first, last in EVERYTHING:
-        request = pb.ReadSeriesRequest(metric=recording.series.metric, source=recording.series.source)
-        if civil:
-            request.civil.start.CopyFrom(DateTime(year=first, month=1, day=1))
-            request.civil.end.CopyFrom(DateTime(year=last, month=1, day=1))
-        else:
-            request.instant.start.FromJsonString(f"{first}-01-01T00:00:00Z")
-            request.instant.end.FromJsonString(f"{last}-01-01T00:00:00Z")
-        if civil or not _floats(recording):
-            rows += _rows(await caller.read(request))
-    return np.concatenate(rows)
+    if not civil and _floats(recording):
+        return np.empty((0, 4), np.int64)
+    start, end = _reach(recording)
+    request = pb.ReadSeriesRequest(metric=recording.series.metric, source=recording.series.source)
+    if civil:
+        request.civil.CopyFrom(pb.CivilRange(start=_civil(start), end=_civil(end)))
+    else:
+        request.instant.start.FromMilliseconds(start)
+        request.instant.end.FromMilliseconds(end)
+    return np.concatenate([np.empty((0, 4), np.int64), *_rows(await caller.read(request))])
+
+
+def _reach(recording: Recording) -> tuple[int, int]:
+    """A range in milliseconds that holds all of a recording, by any clock."""
+    series = recording.series
+    start = _civil_ms(series.civil) if series.HasField("civil") else series.instant.ToMilliseconds()
+    regular = recording.offsets_ms is None
+    length = recording.count * _ms(series.period) if regular else int(recording.offsets_ms[-1])
+    return start - MARGIN_MS, start + length + MARGIN_MS
 
 
 def _floats(recording: Recording) -> bool:
@@ -127,12 +132,13 @@ def _ms(period: Duration) -> int:
 
 
 def _civil_ms(moment: DateTime) -> int:
-    at = Timestamp()
-    at.FromJsonString(
-        f"{moment.year:04}-{moment.month:02}-{moment.day:02}"
-        f"T{moment.hours:02}:{moment.minutes:02}:{moment.seconds:02}.{moment.nanos:09}Z"
-    )
-    return int(at.ToMilliseconds())
+    at = datetime(moment.year, moment.month, moment.day, moment.hours, moment.minutes, moment.seconds, tzinfo=UTC)
+    return (at - EPOCH) // timedelta(milliseconds=1) + moment.nanos // 1_000_000
+
+
+def _civil(ms: int) -> DateTime:
+    at = EPOCH + timedelta(milliseconds=ms)
+    return DateTime(year=at.year, month=at.month, day=at.day, hours=at.hour, minutes=at.minute, seconds=at.second)
 
 
 # ---- judging ---------------------------------------------------------------------------------------------------------

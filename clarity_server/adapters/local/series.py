@@ -56,12 +56,9 @@ CLOSE = """
     UPDATE uploads SET receipt = :receipt, result_count = :result_count
     WHERE account_id = :account AND upload_id = :upload AND epoch = :epoch AND committed = :before
         AND receipt IS NULL"""
-# The key can be taken only by a segment beyond the committed count, which nobody has read.
-PUT_SEGMENT = """
-    INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (account_id, upload_id, first_sample) DO UPDATE SET count = excluded.count, metric = excluded.metric,
-        day = excluded.day, start_ms = excluded.start_ms, end_ms = excluded.end_ms, body = excluded.body,
-        blob = excluded.blob"""
+# What lies beyond the committed count nobody has read, and whoever holds the upload may replace it.
+CLEAR_BEYOND = "DELETE FROM segments WHERE account_id = :account AND upload_id = :upload AND first_sample >= :before"
+PUT_SEGMENT = "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 NUMBER_CHANGE = """
     INSERT INTO changes VALUES (:account,
         coalesce((SELECT max(number) FROM changes WHERE account_id = :account), 0) + 1,
@@ -154,6 +151,7 @@ class SqliteSeries:
             if in_blobs and time.time() - begun > ORPHAN_AGE_S / 2:
                 raise StoreUnavailable("a commit has waited too long")
             _hold(connection, MOVE_ON, moved)
+            connection.execute(CLEAR_BEYOND, moved)
             connection.executemany(PUT_SEGMENT, rows)
             _follow(connection, append.account_id, append.before, change, append.touched_days, append.closings)
 
