@@ -19,9 +19,10 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from clarity_server.domain.accounts import Identity
 from clarity_server.domain.errors import DeadlineExceeded
 from clarity_server.server import errors, limits, trace
-from clarity_server.server.identity import PUBLIC, Verifier
+from clarity_server.server.identity import PUBLIC
 from clarity_server.services.caller import CALLER
 
 REQUEST_ID = "x-request-id"
@@ -63,9 +64,9 @@ class Call:
 class Boundary(grpc.aio.ServerInterceptor):
     """Wraps the handlers of all four kinds of RPC."""
 
-    def __init__(self, verifier: Verifier) -> None:
-        """Take what verifies tokens."""
-        self._verifier = verifier
+    def __init__(self, verify: Callable[[str | None], Identity]) -> None:
+        """Take what reads the caller from the `authorization` metadata, or raises."""
+        self._verify = verify
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]], details: grpc.HandlerCallDetails
@@ -125,7 +126,7 @@ class Boundary(grpc.aio.ServerInterceptor):
         call = Call(method, _request_id(metadata.get(REQUEST_ID)), time.perf_counter())
         try:
             if method not in PUBLIC:
-                identity = self._verifier.verify(metadata.get("authorization"))
+                identity = self._verify(metadata.get("authorization"))
                 call.account_id = identity.account_id
                 CALLER.set(identity)
             yield call
@@ -178,9 +179,10 @@ def _trailers(status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:
 def _problem_type(method: str) -> Callable[..., Message] | None:
     """Return the class of a method's streamed answers if they have a `problem` field."""
     service, _, name = method.strip("/").rpartition("/")
-    if not _ours(method):
+    try:
+        described = descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
+    except KeyError:  # served without a descriptor
         return None
-    described = descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
     if not described.server_streaming or "problem" not in described.output_type.fields_by_name:
         return None
     return message_factory.GetMessageClass(described.output_type)

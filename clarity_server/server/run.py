@@ -98,7 +98,7 @@ async def start(config: Config, more: Sequence[grpc.GenericRpcHandler] = ()) -> 
         sign_up_open=flags(config).sign_up,
     )
     health = Health(built.probes, offload)
-    server = grpc.aio.server(interceptors=(Boundary(verifier),), options=limits.GRPC_OPTIONS)
+    server = grpc.aio.server(interceptors=(Boundary(verifier.verify),), options=limits.GRPC_OPTIONS)
     auth_service_pb2_grpc.add_AuthServiceServicer_to_server(AuthService(sign_in, offload, passwords), server)
     health_data_service_pb2_grpc.add_HealthDataServiceServicer_to_server(
         HealthDataService(

@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +33,7 @@ def refused(work: Callable[[], object]) -> bool:
 
 def until_full(work: Callable[[int], object]) -> int:
     """Do work 0, 1, … until the store is full; return how often it was done."""
-    count = 0
-    while not refused(lambda: work(count)):
-        count += 1
-    return count
+    return next(number for number in count() if refused(partial(work, number)))
 
 
 @contextmanager
@@ -47,13 +46,13 @@ def ballast(root: Path, size: int) -> Iterator[None]:
 
 def blobs(root: Path) -> None:
     """A blob that does not fit is refused, leaves nothing behind, and fits once there is room."""
-    store, data = DiskBlobs(root), os.urandom(500_000)
+    store, data = DiskBlobs(root / "blobs"), os.urandom(500_000)
     with ballast(root, SIZE // 2):
-        count = until_full(lambda number: store.put(f"a/{number}", data))
-        assert count > 1
-        assert [name for name, _ in store.names("")] == [f"a/{number}" for number in range(count)]
-        assert not list((root / ASIDE).iterdir())
-    store.put(f"a/{count}", data)
+        done = until_full(lambda number: store.put(f"a/{number}", data))
+        assert done > 1
+        assert [name for name, _ in store.names("")] == [f"a/{number}" for number in range(done)]
+        assert not list((root / "blobs" / ASIDE).iterdir())
+    store.put(f"a/{done}", data)
     assert all(store.get(name) == data for name, _ in store.names(""))
 
 
@@ -81,15 +80,15 @@ def rows(root: Path) -> None:
         database.write(lambda connection: connection.execute(statement, row).close())
 
     with ballast(root, SIZE // 4):
-        count = until_full(put)
-        assert count > 10
-        assert refused(lambda: put(count))
-        assert kept(database) == count
-    put(count)
-    assert kept(database) == count + 1
+        done = until_full(put)
+        assert done > 10
+        assert refused(lambda: put(done))
+        assert kept(database) == done
+    put(done)
+    assert kept(database) == done + 1
     database.close()
     database = Database(root / "clarity.db")
-    assert kept(database) == count + 1
+    assert kept(database) == done + 1
     with database.read() as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     database.close()
@@ -114,10 +113,10 @@ def series(root: Path) -> None:
         sent.append(bodies[number])
 
     with ballast(root, SIZE // 2):
-        count = until_full(send)
-        assert count > 1
+        done = until_full(send)
+        assert done > 1
         assert store.upload(ACCOUNT, "u") == stored
-    send(count)
+    send(done)
     assert [segment.body for segment in store.segments(ACCOUNT, "u", 0, stored.committed)] == sent
     database.close()
 

@@ -122,7 +122,7 @@ def test_an_append_may_bring_several_segments(world: World) -> None:
     assert bodies(world) == [piece.body for piece in pieces]
 
 
-@pytest.mark.parametrize("size", [0, 1, 100_000, 256 * 1024, 256 * 1024 + 1, 1024 * 1024])
+@pytest.mark.parametrize("size", [0, 1, 100_000, 512 * 1024, 512 * 1024 + 1, 1024 * 1024])
 def test_a_body_of_any_size_comes_back_as_it_was(world: World, size: int) -> None:
     body = os.urandom(size)
     committed(world.series, append(world.series.open(ACCOUNT, UPLOAD, RECORDING), body=body))
@@ -138,7 +138,7 @@ def test_the_same_append_again_has_no_second_effect(world: World) -> None:
     assert world.series.change_count(ACCOUNT) == 1
 
 
-@pytest.mark.parametrize("size", [100, 300_000])
+@pytest.mark.parametrize("size", [100, 600_000])
 def test_of_two_commits_at_once_one_wins(world: World, size: int) -> None:
     opened = world.series.open(ACCOUNT, UPLOAD, RECORDING)
     appends = [append(opened, 60 + number, body=os.urandom(size)) for number in range(2)]

@@ -1,6 +1,6 @@
 """One real server and one real Envoy a test process; each worker of pytest-xdist has its own, on free ports."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -8,13 +8,12 @@ import pytest
 
 from clarity import edge, local
 from tests.edge.people import People, Person
+from tests.edge.running import DESCRIPTORS, READY_WITHIN_S, StartEdge
 from tests.edge.upstream import Upstream
 
-ROOT = Path(__file__).parents[2]
-DESCRIPTORS = ROOT / "build" / "clarity.binpb"
-READY_WITHIN_S = 30.0
-
-StartEdge = Callable[..., edge.Edge]
+ONE_SECOND = {
+    "{max_stream_duration: 30s, grpc_timeout_header_max: 30s}": "{max_stream_duration: 1s, grpc_timeout_header_max: 1s}"
+}
 
 
 @pytest.fixture(scope="session")
@@ -50,10 +49,10 @@ def start_edge(jwks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Start an Envoy before any server on this machine, with changes to envoy.yaml; all are stopped at the end."""
     started: list[edge.Edge] = []
 
-    def start(server_port: int, changes: dict[str, str] | None = None, jwks: Path = jwks) -> edge.Edge:
+    def start(server_port: int, changes: dict[str, str] | None = None, keys: Path | None = None) -> edge.Edge:
         config = edge.amend(edge.read_config(), changes) if changes else None
         folder = tmp_path_factory.mktemp("envoy")
-        started.append(edge.start(0, server_port, jwks, DESCRIPTORS, folder, config=config))
+        started.append(edge.start(0, server_port, keys or jwks, DESCRIPTORS, folder, config=config))
         return started[-1]
 
     yield start
@@ -105,8 +104,3 @@ def impatient(upstream: Upstream, start_edge: StartEdge) -> edge.Edge:
     running = start_edge(upstream.port, ONE_SECOND)
     running.wait_ready(READY_WITHIN_S)
     return running
-
-
-ONE_SECOND = {
-    "{max_stream_duration: 30s, grpc_timeout_header_max: 30s}": "{max_stream_duration: 1s, grpc_timeout_header_max: 1s}"
-}

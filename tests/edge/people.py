@@ -2,7 +2,6 @@
 
 import hashlib
 import struct
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,12 +20,12 @@ from clarity.v1.health_data_service_pb2 import (
     StreamSeriesRequest,
 )
 from clarity.v1.series_pb2 import Chunk, SeriesDescriptor, SeriesItem, Source
+from tests.edge.running import until
 
 PASSWORD = "Correct-horse-9"
 COUNTS = "activity_counts_1min"
 HEART_RATE = "heart_rate"
 MIDNIGHT = DateTime(year=2024, month=3, day=4)
-DAYS_WITHIN_S = 30.0
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 
@@ -90,13 +89,12 @@ class People:
 
     def wait_for_days(self, person: Person, count: int) -> None:
         """Wait until so many civil days are listed, all of them closed."""
-        give_up = time.monotonic() + DAYS_WITHIN_S
-        while time.monotonic() < give_up:
+
+        def listed() -> bool:
             days = self.data.ListDays(ListDaysRequest(), metadata=person.metadata).days
-            if len(days) == count and all(day.closed for day in days):
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"the server lists no {count} closed days within {DAYS_WITHIN_S:g} s")
+            return len(days) == count and all(day.closed for day in days)
+
+        until(listed)
 
 
 def series_of(metric: str, device: str = "wrist") -> SeriesDescriptor:

@@ -52,8 +52,7 @@ class Answer:
     @property
     def reason(self) -> str:
         """The reason of the error, or nothing."""
-        info = ErrorInfo()
-        return next((info.reason for detail in self.status.details if detail.Unpack(info)), "") if self.status else ""
+        return reason_of(self.status)
 
 
 class Surface(Protocol):
@@ -108,6 +107,19 @@ def answer_type(rpc: MethodDescriptor) -> type[Message]:
 # ---- gRPC ------------------------------------------------------------------------------------------------------------
 
 
+def status_of(failed: grpc.RpcError) -> Status:
+    """The error a stub raised, with its details."""
+    call: Any = failed  # grpc raises what is an RpcError and a Call at once, which no type says
+    found: Status | None = rpc_status.from_call(call)
+    return found or Status(code=call.code().value[0], message=call.details())
+
+
+def reason_of(status: Status | None) -> str:
+    """The reason in an error; empty where there is none."""
+    info = ErrorInfo()
+    return next((info.reason for detail in status.details if detail.Unpack(info)), "") if status else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Stub:
     """The generated stub, over a channel to the server or to Envoy."""
@@ -124,8 +136,7 @@ class Stub:
             answered = method(given, metadata=metadata, timeout=TIMEOUT_S)
             received.extend(answered if rpc.server_streaming else [answered])
         except grpc.RpcError as failed:
-            assert isinstance(failed, grpc.Call)
-            return Answer(received, rpc_status.from_call(failed) or Status(code=failed.code().value[0]))
+            return Answer(received, status_of(failed))
         return Answer(received)
 
 

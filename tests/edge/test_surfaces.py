@@ -1,7 +1,6 @@
 """Every RPC, called in every way there is, gives the same answer and the same refusal."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from clarity import edge, local
 from tests.edge.cases import CASES, Cast, prepare
 from tests.edge.people import People
+from tests.edge.running import DESCRIPTORS
 from tests.edge.surfaces import (
     Answer,
     BufCurl,
@@ -26,7 +26,6 @@ from tests.edge.surfaces import (
     services,
 )
 
-DESCRIPTORS = Path(__file__).parents[2] / "build" / "clarity.binpb"
 RPCS = rpcs(DESCRIPTORS)
 
 # What the server makes anew for every call or person, so that equal answers differ in it. Nothing else may differ.

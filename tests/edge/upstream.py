@@ -66,7 +66,7 @@ class Upstream:
         state = health_pb2.HealthCheckResponse.SERVING if yes else health_pb2.HealthCheckResponse.NOT_SERVING
         self._health.set(WATCHED, state)
 
-    def _handler(self, method: MethodDescriptor) -> grpc.RpcMethodHandler[Any, Any]:
+    def _handler(self, method: MethodDescriptor) -> "grpc.RpcMethodHandler[Any, Any]":
         coders = (
             message_factory.GetMessageClass(method.input_type).FromString,
             lambda message: message.SerializeToString(),

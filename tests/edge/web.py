@@ -3,10 +3,12 @@
 import base64
 import http.client
 import json
+import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from urllib.parse import unquote
 
 from google.protobuf.message import Message
@@ -134,3 +136,45 @@ def web_call(port: int, path: str, body: bytes | Iterable[bytes], token: str = "
         else:
             answer.messages.append(data)
     return answer
+
+
+class Talk:
+    """A JSON stream over one HTTP/1.1 connection that is written and read in turns."""
+
+    def __init__(self, port: int, path: str, token: str) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
+        headers = {"host": f"127.0.0.1:{port}", "content-type": "application/json", "transfer-encoding": "chunked"}
+        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in {**headers, **bearer(token)}.items())]
+        self._socket.sendall("\r\n".join([*lines, "", ""]).encode())
+        self._response = http.client.HTTPResponse(self._socket, method="POST")
+        self._begun = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._response.close()
+        self._socket.close()
+
+    def say(self, text: str) -> None:
+        """Send a piece of the body."""
+        data = text.encode()
+        self._socket.sendall(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+    def end(self) -> None:
+        """End the body."""
+        self._socket.sendall(b"0\r\n\r\n")
+
+    def hear(self) -> Any:  # noqa: ANN401  whatever was sent
+        """The next message; waits for it."""
+        if not self._begun:
+            self._response.begin()
+            self._begun = True
+            assert self._response.status == http.HTTPStatus.OK
+        return json.loads(self._response.readline())
+
+    def rest(self) -> list[Any]:
+        """The messages up to the end."""
+        return [json.loads(line) for line in self._response.read().splitlines() if line.strip()]

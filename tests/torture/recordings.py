@@ -100,7 +100,9 @@ def sealed(chunk: Chunk) -> Chunk:
 # ---- the catalogue ---------------------------------------------------------------------------------------------------
 
 FLOATING = DateTime(year=1918, month=1, day=23, hours=13, minutes=58)
-BERLIN = DateTime(year=2026, month=3, day=27, hours=20, time_zone=TimeZone(id="Europe/Berlin"))  # a night before 29 March
+BERLIN = DateTime(
+    year=2026, month=3, day=27, hours=20, time_zone=TimeZone(id="Europe/Berlin")
+)  # a night before 29 March
 TOKYO_S, DENVER_S = 9 * 3600, -7 * 3600
 TOKYO = DateTime(year=2026, month=6, day=1, hours=8, utc_offset=Duration(seconds=TOKYO_S))
 INSTANT = Timestamp(seconds=1_780_000_000)

@@ -6,7 +6,7 @@ import sys
 
 from clarity.v1 import health_data_service_pb2 as pb
 from tests.torture.recordings import Recording, catalogue
-from tests.torture.wire import Caller, Stream
+from tests.torture.wire import Caller, Stream, as_request
 
 
 async def main() -> None:

@@ -14,6 +14,7 @@ from clarity.v1 import auth_service_pb2 as auth
 from clarity.v1 import health_data_service_pb2 as pb
 from clarity.v1.auth_service_pb2_grpc import AuthServiceStub
 from clarity.v1.health_data_service_pb2_grpc import HealthDataServiceStub
+from clarity.v1.series_pb2 import SeriesItem, UploadProgress
 
 Metadata = tuple[tuple[str, str], ...]
 CALL_S = 30.0
@@ -54,6 +55,13 @@ def told(status: status_pb2.Status) -> tuple[str, dict[str, str]]:
         if detail.Unpack(info):
             return info.reason, dict(info.metadata)
     return "", {}
+
+
+def as_request(item: SeriesItem) -> pb.StreamSeriesRequest:
+    """An item as a stream's message."""
+    if item.HasField("chunk"):
+        return pb.StreamSeriesRequest(chunk=item.chunk)
+    return pb.StreamSeriesRequest(offset_change=item.offset_change)
 
 
 class Caller:
@@ -137,10 +145,14 @@ class Stream:
         return next((one.problem for one in self.heard if one.HasField("problem")), None)
 
     @property
+    def acknowledgements(self) -> list[UploadProgress]:
+        """All that was heard of progress."""
+        return [one.progress for one in self.heard if one.HasField("progress")]
+
+    @property
     def committed(self) -> int:
-        """The newest acknowledgement."""
-        counts = [one.progress.committed_samples for one in self.heard if one.HasField("progress")]
-        return counts[-1] if counts else 0
+        """The newest acknowledged count."""
+        return max((one.committed_samples for one in self.acknowledgements), default=0)
 
     @property
     def ended(self) -> bool:

@@ -30,9 +30,9 @@ class World:
 
     folder: Path
     stores: Path
+    small: bool = False  # whether the stores are alone on a small disk
     server: Server | None = None
     kills: int = 0
-    starts: int = 0
 
     @property
     def records(self) -> Path:
@@ -57,8 +57,14 @@ class World:
         assert self.server is None, "the server runs already"
         server = Server({**self._settings(), **settings}, self.folder, log=self.log)
         self.server = server
-        self.starts += 1
         await asyncio.to_thread(server.start)
+
+    async def ensure(self) -> None:
+        """Serve, whatever was left behind."""
+        if self.server is not None and self.server.failed() is not None:
+            self.server = None
+        if self.server is None:
+            await self.start()
 
     async def kill(self) -> None:
         """SIGKILL: nothing is flushed, nobody is told."""
@@ -113,10 +119,10 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def running(**settings: str) -> AsyncIterator[World]:
-    """A world in a folder that goes with it, already serving."""
-    with tempfile.TemporaryDirectory(prefix="clarity-") as made:
-        world = World(Path(made), Path(made) / "var")
+async def running(*, small: bool = False, **settings: str) -> AsyncIterator[World]:
+    """A world in a folder that goes with it, already serving; its stores on a `small` disk where that can be had."""
+    with tempfile.TemporaryDirectory(prefix="clarity-") as made, small_disk(Path(made) / "var", wanted=small) as has:
+        world = World(Path(made), Path(made) / "var", small=has)
         try:
             await world.start(**settings)
             yield world
@@ -125,12 +131,12 @@ async def running(**settings: str) -> AsyncIterator[World]:
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[bool]:
-    """Mount a small disk over a folder; False where this machine does not let us."""
+def small_disk(folder: Path, *, wanted: bool) -> Iterator[bool]:
+    """Mount a small disk over a folder; False where it is not wanted, or this machine does not let us."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_BYTES}", "clarity-small", str(folder)]
-    usable = sys.platform == "linux" and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("mount")
-    mounted = bool(usable) and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    usable = wanted and sys.platform == "linux" and os.geteuid() == 0 and shutil.which("mount") is not None
+    mounted = usable and subprocess.run(command, capture_output=True, check=False).returncode == 0
     try:
         yield mounted
     finally:
@@ -148,5 +154,3 @@ def fill_disk(folder: Path, room_bytes: int) -> None:
 def free_disk(folder: Path) -> None:
     """Take the ballast away."""
     (folder / BALLAST).unlink(missing_ok=True)
-
-

@@ -22,7 +22,8 @@ class DiskBlobs:
         self._root = Path(root)
         self._aside = self._root / ASIDE
         with files.translated():
-            files.make_directory(self._aside)
+            for directory in (self._root, self._aside):
+                files.make_directory(directory)
             files.sweep(self._aside)
 
     def put(self, name: str, data: bytes) -> None:

@@ -88,7 +88,7 @@ class Database:
         self._waiting = _Waiting()
         self._wal_pages = 0
         with files.translated(), translated(self.name):
-            self._path.parent.mkdir(files.PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             # The change to a write-ahead log does not wait for a lock as all else does: a second start would fail.
             with files.alone(self._path.parent):
                 self._writer = self._open_writer(bytes_max)

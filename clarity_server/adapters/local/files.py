@@ -64,7 +64,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """Make a private directory, and those above it, where there is none; its own name is durable on return."""
+    """Make a private directory where there is none, its name durable; those above it are made as usual."""
     path.mkdir(PRIVATE_DIRECTORY, parents=True, exist_ok=True)
     sync_directory(path.parent)
 

@@ -116,7 +116,7 @@ class _Failed(Protocol):
 
 
 CODES = {code.value[0]: code for code in grpc.StatusCode}
-CUTS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED})
+CUTS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 STATUS_KEY = "grpc-status-details-bin"
 
 
@@ -152,7 +152,7 @@ def failure(error: grpc.RpcError, target: Target) -> ClarityError:
 def _way_lost(details: str, target: Target) -> ClarityError:
     """Say what is in the way, from gRPC's own words for it."""
     plain = f"http://{target.address}"
-    reason, text = "CUT_OFF", f"the connection to {target} broke off"
+    reason, text = "CUT_OFF", f"the connection to {target} broke off ({details})"
     if "WRONG_VERSION_NUMBER" in details:
         reason, text = "TLS_MISMATCH", f"{target} does not speak TLS: say {plain} if you trust the network in between"
     elif "Hostname Verification" in details:
@@ -185,7 +185,8 @@ def _unnamed(code: grpc.StatusCode, text: str) -> str:
     """A reason for a failure that comes without one: from the wire, or from a proxy."""
     if code is grpc.StatusCode.UNAUTHENTICATED and "expired" in text:
         return "TOKEN_EXPIRED"  # Envoy verifies tokens before the server does, and says it in its own words
-    return "CUT_OFF" if code in CUTS else code.name
+    # A stream reset on the way is INTERNAL by gRPC's book, though nothing is wrong with the call.
+    return "CUT_OFF" if code in CUTS or "RST_STREAM" in text else code.name
 
 
 class Remedy(Enum):
@@ -736,34 +737,52 @@ class Client:
         self, sending: Sending, token: str, before_chunk: Callable[[int], None] | None
     ) -> Iterator[tuple[Sending, Event | None]]:
         """Carry one opening of an upload: requests in gRPC's thread, answers in the caller's."""
-        opened: SimpleQueue[Sending | None] = SimpleQueue()
-        call = self._health.StreamSeries(_requests(sending, opened, before_chunk), metadata=_bearer(token))
+        outbox = _Outbox(sending, before_chunk)
+        call = self._health.StreamSeries(outbox.requests(), metadata=_bearer(token))
         try:
             for message in call:
                 sending, event = sending.receive(message)
                 if isinstance(event, UploadOpened):
-                    opened.put(sending)
+                    outbox.opened.put(sending)
                 yield sending, event
         except grpc.RpcError as error:
+            if outbox.error is not None:
+                raise outbox.error from error
             if sending.receipt is None:
                 raise failure(error, self.target) from error
         finally:
-            opened.put(None)
+            outbox.opened.put(None)
             call.cancel()
         if sending.receipt is None:
             raise cut_off()
 
 
-def _requests(
-    sending: Sending, opened: SimpleQueue[Sending | None], before_chunk: Callable[[int], None] | None
-) -> Iterator[health.StreamSeriesRequest]:
-    """Yield the opening; and when the server has said how far it is, the rest."""
-    yield sending.open()
-    after = opened.get()
-    for request in after.rest() if after is not None else ():
-        if before_chunk is not None and request.HasField("chunk"):
-            before_chunk(request.chunk.first_sample)
-        yield request
+class _Outbox:
+    """What one opening sends. gRPC takes it from a thread of its own, which keeps errors to itself: they are kept here."""
+
+    def __init__(self, sending: Sending, before_chunk: Callable[[int], None] | None) -> None:
+        self.opened: SimpleQueue[Sending | None] = SimpleQueue()
+        self.error: BaseException | None = None
+        self._sending = sending
+        self._before_chunk = before_chunk
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.error = None if isinstance(error, GeneratorExit) else error
+
+    def requests(self) -> Iterator[health.StreamSeriesRequest]:
+        """Yield the opening; and when the server has said how far it is, the rest."""
+        with self:
+            yield self._sending.open()
+            after = self.opened.get()
+            for request in after.rest() if after is not None else ():
+                if self._before_chunk is not None and request.HasField("chunk"):
+                    self._before_chunk(request.chunk.first_sample)
+                yield request
 
 
 class AsyncClient:

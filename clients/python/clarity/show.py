@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import date
 from types import TracebackType
@@ -32,11 +33,14 @@ THEME = Theme(
     }
 )
 MINUTES_AN_HOUR = 60
+PIPE_COLUMNS = 240  # a pipe has no edge where a table would have to end
 
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console that never breaks a line in two and never guesses what is worth a colour."""
-    return Console(theme=THEME, highlight=False, soft_wrap=True, emoji=False, markup=False, stderr=stderr)
+    file = sys.stderr if stderr else sys.stdout
+    width = None if file.isatty() else PIPE_COLUMNS
+    return Console(theme=THEME, highlight=False, soft_wrap=True, emoji=False, markup=False, stderr=stderr, width=width)
 
 
 def text(*parts: str | Text | tuple[str, str]) -> Text:

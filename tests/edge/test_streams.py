@@ -1,0 +1,217 @@
+"""Streams through Envoy: both ways at once over each protocol, as long as they last, and the limits around them."""
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+
+from clarity import edge
+from clarity.v1.auth_service_pb2 import GetAccountRequest
+from clarity.v1.auth_service_pb2_grpc import AuthServiceStub
+from clarity.v1.health_data_service_pb2 import (
+    OpenUpload,
+    ReadSeriesRequest,
+    ReadSeriesResponse,
+    StreamSeriesRequest,
+    StreamSeriesResponse,
+)
+from clarity.v1.health_data_service_pb2_grpc import HealthDataServiceStub
+from tests.edge.cases import PULSE
+from tests.edge.people import HEART_RATE, Person, chunk_at, recording, series_of
+from tests.edge.running import READY_WITHIN_S, StartEdge
+from tests.edge.surfaces import as_json, reason_of, status_of
+from tests.edge.upstream import SLOW, Upstream
+from tests.edge.web import Talk, call, framed, send, web_call
+
+STREAM = "/v1/uploads:stream"
+READ = "/v1/series:read"
+STREAM_RPC = "/clarity.v1.HealthDataService/StreamSeries"
+READ_RPC = "/clarity.v1.HealthDataService/ReadSeries"
+GET_ACCOUNT_RPC = "/clarity.v1.AuthService/GetAccount"
+
+
+def opening(upload_id: str) -> StreamSeriesRequest:
+    return StreamSeriesRequest(open=OpenUpload(upload_id=upload_id, series=series_of(HEART_RATE)))
+
+
+# ---- both ways at once -----------------------------------------------------------------------------------------------
+
+
+def test_json_streams_both_ways_at_once(envoy: edge.Edge, person: Person) -> None:
+    """The answer to each message comes before the next one is sent, over one chunked HTTP/1.1 request."""
+    messages = [json.dumps(as_json(message)) for message in recording("talk", series_of(HEART_RATE), PULSE, each=60)]
+    with Talk(envoy.port, STREAM, person.access_token) as talk:
+        talk.say("[" + messages[0])
+        assert list(talk.hear()) == ["opened"]
+        for number, chunk in enumerate(messages[1:-1], start=1):
+            talk.say("," + chunk)
+            while int(talk.hear()["progress"]["committed_samples"]) < 60 * number:
+                pass
+        talk.say("," + messages[-1] + "]")
+        talk.end()
+        *_, last = talk.rest()
+    assert last["receipt"]["total_samples"] == str(len(PULSE))
+
+
+def test_a_json_stream_may_be_longer_than_a_json_body(envoy: edge.Edge, person: Person) -> None:
+    """The limit of 8 MiB is one message's, not a recording's."""
+    values = [60.0] * 64 * 1024
+    messages = list(recording("long", series_of(HEART_RATE), values * 40, each=len(values)))
+    pieces = [json.dumps(as_json(message)) for message in messages]
+    body = "[" + ",".join(pieces) + "]"
+    assert len(body) > 8 * 1024 * 1024
+    told = call_text(envoy.port, STREAM, person.access_token, body)
+    assert told[-1]["receipt"]["total_samples"] == str(len(values) * 40)
+
+
+def call_text(port: int, path: str, token: str, body: str) -> list[Any]:
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    return send(port, "POST", path, body, headers).lines
+
+
+def test_a_json_stream_that_pauses_ends_with_its_progress(envoy: edge.Edge, person: Person) -> None:
+    told = call(envoy.port, "POST", STREAM, person.access_token, [as_json(opening("paused"))]).lines
+    assert [list(line) for line in (told[0], told[-1])] == [["opened"], ["progress"]]
+
+
+# ---- as long as they last --------------------------------------------------------------------------------------------
+
+
+class Held:
+    """Requests that stop after the opening until they are let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def messages(self) -> Iterator[StreamSeriesRequest]:
+        yield opening("held")
+        assert self.go.wait(READY_WITHIN_S)
+        yield StreamSeriesRequest(chunk=chunk_at(0, PULSE))
+
+    def frames(self) -> Iterator[bytes]:
+        return map(framed, self.messages())
+
+    def json(self) -> Iterator[bytes]:
+        before = "["
+        for message in self.messages():
+            yield (before + json.dumps(as_json(message))).encode()
+            before = ","
+        yield b"]"
+
+
+def test_streams_outlast_the_limit_of_unary_calls(impatient: edge.Edge, upstream: Upstream, person: Person) -> None:
+    """Unary calls are cut after 1 s here, three times over, while one stream of every kind stays open beside them."""
+    held, token = Held(), person.access_token
+    upstream.released.clear()
+    upstream.seen.clear()
+    with grpc.insecure_channel(f"127.0.0.1:{impatient.port}") as channel, ThreadPoolExecutor(8) as pool:
+        stub = HealthDataServiceStub(channel)
+        native_up = pool.submit(lambda: list(stub.StreamSeries(held.messages(), metadata=person.metadata)))
+        native_down = pool.submit(lambda: list(stub.ReadSeries(ReadSeriesRequest(), metadata=person.metadata)))
+        web_up = pool.submit(web_call, impatient.port, STREAM_RPC, held.frames(), token)
+        web_down = pool.submit(web_call, impatient.port, READ_RPC, framed(ReadSeriesRequest()), token)
+        json_up = pool.submit(json_stream, impatient.port, STREAM, held.json(), token)
+        json_down = pool.submit(json_stream, impatient.port, READ, [b"{}"], token)
+        try:
+            cut = [call(impatient.port, "GET", f"/v1/uploads/{SLOW}", token).status for _ in range(3)]
+            done = [future.done() for future in (native_up, native_down, web_up, web_down, json_up, json_down)]
+        finally:
+            held.go.set()
+            upstream.released.set()
+    assert cut == [504, 504, 504]
+    assert done == [False] * 6
+    assert [name for name, _ in upstream.seen].count("StreamSeries") == 3
+    assert native_up.result()[-1].receipt.total_samples == 1
+    assert native_down.result()[-1].done.block_count == 1
+    assert [StreamSeriesResponse.FromString(data).WhichOneof("message") for data in web_up.result().messages] == [
+        "opened",
+        "receipt",
+    ]
+    assert [ReadSeriesResponse.FromString(data).WhichOneof("message") for data in web_down.result().messages] == [
+        "block",
+        "done",
+    ]
+    assert [list(line) for line in json_up.result()] == [["opened"], ["receipt"]]
+    assert [list(line) for line in json_down.result()] == [["block"], ["done"]]
+
+
+def json_stream(port: int, path: str, body: Any, token: str) -> list[Any]:  # noqa: ANN401  any body http.client takes
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    return send(port, "POST", path, body, headers).lines
+
+
+# ---- limits ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_body_over_the_limit_is_refused(envoy: edge.Edge, person: Person) -> None:
+    blob = {"series": {"metric": "x" * 9 * 1024 * 1024}}
+    refused = call(envoy.port, "POST", "/v1/uploads/big:append", person.access_token, blob)
+    assert (refused.status, refused.json["code"]) == (413, 8)
+
+
+ONE_CALL = {
+    "{max_tokens: 4000, tokens_per_fill: 2000, fill_interval: 1s}": (
+        "{max_tokens: 1, tokens_per_fill: 1, fill_interval: 3600s}"
+    )
+}
+
+
+@pytest.fixture(scope="module")
+def crowded(upstream: Upstream, start_edge: StartEdge, person: Person) -> edge.Edge:
+    """An edge that lets a single call an hour through, which has been made."""
+    running = start_edge(upstream.port, ONE_CALL)
+    running.wait_ready(READY_WITHIN_S)
+    assert call(running.port, "GET", "/v1/account", person.access_token).status == 200
+    return running
+
+
+def test_too_many_calls_are_told_to_wait_in_json(crowded: edge.Edge, person: Person) -> None:
+    refused = call(crowded.port, "GET", "/v1/account", person.access_token)
+    assert (refused.status, refused.json["code"], refused.reason) == (429, 8, "BUSY")
+    assert refused.headers["retry-after"] == "1"
+    assert refused.json["details"][1]["retry_delay"] == "1s"
+
+
+def test_too_many_calls_are_told_to_wait_in_grpc(crowded: edge.Edge, person: Person) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{crowded.port}") as channel, pytest.raises(grpc.RpcError) as refused:
+        AuthServiceStub(channel).GetAccount(GetAccountRequest(), metadata=person.metadata)
+    status = status_of(refused.value)
+    assert (status.code, reason_of(status)) == (grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], "BUSY")
+
+
+def test_too_many_calls_are_told_to_wait_in_grpc_web(crowded: edge.Edge, person: Person) -> None:
+    refused = web_call(crowded.port, GET_ACCOUNT_RPC, framed(GetAccountRequest()), person.access_token)
+    assert (refused.http_status, refused.code, reason_of(refused.status)) == (200, 8, "BUSY")
+
+
+def test_a_flood_without_tokens_empties_nobodys_bucket(
+    start_edge: StartEdge, upstream: Upstream, person: Person
+) -> None:
+    """Tokens are looked at before calls are counted."""
+    running = start_edge(upstream.port, ONE_CALL)
+    running.wait_ready(READY_WITHIN_S)
+    assert {call(running.port, "GET", "/v1/account").status for _ in range(5)} == {401}
+    assert call(running.port, "GET", "/v1/account", person.access_token).status == 200
+
+
+# ---- when the server is gone -----------------------------------------------------------------------------------------
+
+
+def test_a_server_that_is_gone_is_told_as_such_everywhere(start_edge: StartEdge, person: Person) -> None:
+    with Upstream() as leaving:
+        running = start_edge(leaving.port)
+        running.wait_ready(READY_WITHIN_S)
+    told = call(running.port, "GET", "/v1/account", person.access_token)
+    assert (told.status, told.json["code"], told.json["details"][0]["retry_delay"]) == (503, 14, "1s")
+    assert "reset" not in told.json["message"]  # Envoy's own words are for its log
+    web = web_call(running.port, GET_ACCOUNT_RPC, framed(GetAccountRequest()), person.access_token)
+    assert (web.http_status, web.code) == (200, 14)
+    with grpc.insecure_channel(f"127.0.0.1:{running.port}") as channel, pytest.raises(grpc.RpcError) as gone:
+        AuthServiceStub(channel).GetAccount(GetAccountRequest(), metadata=person.metadata)
+    status = status_of(gone.value)
+    assert (status.code, status.message) == (14, told.json["message"])
+    until(lambda: not running.is_ready())
