@@ -5,7 +5,6 @@ import asyncio
 import sys
 
 from clarity_server import config
-from clarity_server.domain.errors import ClarityError, StartRefused
 from clarity_server.server import run
 
 
@@ -20,7 +19,7 @@ def main() -> int:
         return 0
     try:
         asyncio.run(run.serve(config.load(no_defaults=options.no_defaults)))
-    except (config.ConfigError, StartRefused, ClarityError) as why:
+    except run.REFUSALS as why:
         sys.stderr.write(f"clarity: {why}\n")
         return 2
     return 0

@@ -5,6 +5,7 @@ All times are integers of milliseconds since 1970-01-01T00:00, on one of two axe
 the machine's: the same build must give the same days.
 """
 
+import itertools
 import zoneinfo
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from importlib import metadata
 
 DAY_MS = 24 * 3600 * 1000
 MINUTE_MS = 60 * 1000
+FAR_MS = 10_000 * 366 * DAY_MS  # beyond any time of the calendar
 EPOCH_DATE = date(1970, 1, 1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UTC_OFFSET_S_MAX = 14 * 3600
@@ -61,6 +63,7 @@ class Stretch:
     utc_offset_s: int | None
 
 
+@lru_cache(maxsize=1)
 def tzdata_version() -> str:
     """Return the version of the tz database in use."""
     return metadata.version("tzdata")
@@ -110,6 +113,8 @@ class Clock:
         """Take the start and the moves as (elapsed ms, utc offset in s), in order."""
         self.start = start
         self.moves = tuple(moves)
+        self.axis_ms = _axis_ms(start)
+        """The start on the upload's own axis: the instant where it is known, else the civil time."""
 
     @property
     def floating(self) -> bool:
@@ -117,16 +122,11 @@ class Clock:
         return self.start.kind is StartKind.FLOATING
 
     @property
-    def axis_ms(self) -> int:
-        """The start on the upload's own axis: the instant where it is known, else the civil time."""
-        start = self.start
-        if start.kind is StartKind.OFFSET:
-            assert start.utc_offset_s is not None
-            return start.ms - start.utc_offset_s * 1000
-        if start.kind is StartKind.ZONE:
-            assert start.time_zone is not None
-            return zone_instant_ms(start.time_zone, start.ms)
-        return start.ms
+    def known_from_ms(self) -> int | None:
+        """The elapsed time from which on civil time is known, or None."""
+        if self.start.kind is not StartKind.INSTANT:
+            return 0
+        return self.moves[0][0] if self.moves else None
 
     def stretches(self, start_ms: int, end_ms: int) -> Iterator[Stretch]:
         """Cut elapsed time [start_ms, end_ms) wherever the offset changes; a floating clock has the offset None."""
@@ -156,6 +156,48 @@ class Clock:
         if stretch.utc_offset_s is None:
             return None
         return self.axis_ms + elapsed_ms + stretch.utc_offset_s * 1000
+
+    def day_start_ms(self, day: int) -> int:
+        """Return the elapsed time at which the clock first reaches a civil day; some civil time must be known.
+
+        Outside of what it was told the clock runs on as at the nearest time of which it was.
+        """
+        if self.floating:
+            return day * DAY_MS - self.axis_ms
+        if self.start.time_zone is not None:
+            return _zone_day_start_ms(self.start.time_zone, day) - self.axis_ms
+        return next(
+            max(start, day * DAY_MS - self.axis_ms - offset_s * 1000)
+            for start, end, offset_s in self._told()
+            if day * DAY_MS - self.axis_ms - offset_s * 1000 < end
+        )
+
+    def _told(self) -> list[tuple[int, int, int]]:
+        """List (start, end, offset in s) of all elapsed time, for a start with an offset or an instant."""
+        known = [(at, offset) for at, offset in ((0, self.start.utc_offset_s), *self.moves) if offset is not None]
+        turns = [-FAR_MS, *(at for at, _ in known[1:]), FAR_MS]
+        return [(*ends, offset) for ends, (_, offset) in zip(itertools.pairwise(turns), known, strict=True)]
+
+
+def _axis_ms(start: Start) -> int:
+    if start.kind is StartKind.OFFSET:
+        assert start.utc_offset_s is not None
+        return start.ms - start.utc_offset_s * 1000
+    if start.kind is StartKind.ZONE:
+        assert start.time_zone is not None
+        return zone_instant_ms(start.time_zone, start.ms)
+    return start.ms
+
+
+def _zone_day_start_ms(zone: str, day: int) -> int:
+    """Return the first instant at which a zone's clock reaches a civil day."""
+    at = zone_instant_ms(zone, day * DAY_MS)
+    skipped = at + zone_offset_s(zone, at // 1000) * 1000 - day * DAY_MS
+    if not skipped:
+        return at
+    # There is no such midnight: the clock jumped over it (Toronto went from 23:30 to 00:30 in March 1919).
+    before_s = (at - skipped) // 1000
+    return _bisect_change_s(zone, before_s, at // 1000, zone_offset_s(zone, before_s)) * 1000
 
 
 def _next_change_ms(zone: str, from_ms: int, to_ms: int) -> int:
@@ -191,22 +233,30 @@ class Stay:
 
 
 def stays(clock: Clock, start_ms: int, end_ms: int) -> list[Stay]:
-    """Cut elapsed time into civil days, in order of elapsed time; parts without a known civil time are left out.
+    """Cut elapsed time into civil days, in order; what lies before the first known civil time is left out.
 
-    A clock moved back over midnight makes a day come twice; both runs are listed.
+    A day begins when the clock first reaches it and ends when the clock first goes beyond it. So each day comes once: a
+    clock moved back over midnight brings no day again, it makes the running one longer.
     """
+    known_from = clock.known_from_ms
+    if known_from is None or max(start_ms, known_from) >= end_ms:
+        return []
     found: list[Stay] = []
-    for stretch in clock.stretches(start_ms, end_ms):
-        at = stretch.start_ms
-        while at < stretch.end_ms:
-            civil = clock.civil_ms(stretch, at)
-            if civil is None:
-                break
-            day = civil_day(civil)
-            until = min(at + (day + 1) * DAY_MS - civil, stretch.end_ms)
-            if found and found[-1].civil_day == day and found[-1].end_ms == at:
-                found[-1] = Stay(day, found[-1].start_ms, until)
-            else:
-                found.append(Stay(day, at, until))
+    at = max(start_ms, known_from)
+    day = _day_at(clock, at)
+    while at < end_ms:
+        until = min(clock.day_start_ms(day + 1), end_ms)
+        if until > at:  # else the clock skipped the day
+            found.append(Stay(day, at, until))
             at = until
+        day += 1
     return found
+
+
+def _day_at(clock: Clock, elapsed_ms: int) -> int:
+    civil = clock.civil_ms(next(clock.stretches(elapsed_ms, elapsed_ms + 1)), elapsed_ms)
+    assert civil is not None, "within what is known"
+    day = civil_day(civil)
+    while clock.day_start_ms(day + 1) <= elapsed_ms:  # the clock was there before it was moved back
+        day += 1
+    return day

@@ -64,11 +64,12 @@ def closings(
     finishing (`finished`, with before == after) the days not yet closed follow in order.
     """
     context = CONTEXT_MINUTES * MINUTE_MS // period_ms
-    low, high = max(0, before - context - 1), after
-    ends = [(stay.civil_day, -(-stay.end_ms // period_ms)) for stay in stays(clock, low * period_ms, high * period_ms)]
-    if finished:
-        due = [(day, end) for day, end in ends if end + context > before]
-    else:
-        # The last end is where the data stops and not where a day does.
-        due = [(day, end) for day, end in ends[:-1] if before < end + context <= after]
+    assert context > 0, "else the end of the data would look like the end of a day"
+    low = max(0, before - context)
+    due: list[tuple[int, int]] = []
+    for stay in stays(clock, low * period_ms, after * period_ms):
+        first, end = -(-stay.start_ms // period_ms), -(-stay.end_ms // period_ms)
+        closes = end + context > before and (finished or end + context <= after)
+        if closes and first < end:  # a day may begin within the last sample of the one before
+            due.append((stay.civil_day, end))
     return [Closing(numbered + index, day, end) for index, (day, end) in enumerate(due, start=1)]

@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from clarity.v1 import auth_service_pb2, auth_service_pb2_grpc, health_data_service_pb2, health_data_service_pb2_grpc
 from clarity_server.config import Config, ConfigError
+from clarity_server.domain.errors import ClarityError, StartRefused
 from clarity_server.flows.analyze import Analyze
 from clarity_server.flows.hashing import Hashing
 from clarity_server.flows.ingest import Ingest
@@ -35,6 +36,9 @@ from clarity_server.services.health_data_service import HealthDataService
 from clarity_server.services.live import Live, StreamLimits
 from clarity_server.services.offload import Offload
 from clarity_server.services.stream import Room
+
+REFUSALS = (ConfigError, StartRefused, ClarityError)
+"""What stops a start, with a text for the operator."""
 
 PATROL_EVERY_S = 1.0
 SWEEP_EVERY_S = 600.0

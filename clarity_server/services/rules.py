@@ -147,20 +147,20 @@ def between(low: float, high: float) -> Rule[float]:
     return lambda value: None if low <= value <= high else f"is not {low:,} to {high:,}"
 
 
-def open_upload(rules: Rules, request: OpenUpload | AppendSeriesRequest, series_field: str) -> None:
+def open_upload(rules: Rules, request: OpenUpload | AppendSeriesRequest, within: str) -> None:
     """Judge what opens an upload; the metric is the catalogue's business and the start the translation's."""
-    rules.check("upload_id", request.upload_id, upload_id)
-    rules.check("after_result", request.after_result, between(0, (1 << 63) - 1))
+    rules.check(f"{within}upload_id", request.upload_id, upload_id)
+    rules.check(f"{within}after_result", request.after_result, between(0, (1 << 63) - 1))
     described = request.series
-    rules.check(f"{series_field}.metric", described.metric, filled, at_most(METRIC_CHARS_MAX))
-    rules.check(f"{series_field}.source.device", described.source.device, filled, at_most(SOURCE_CHARS_MAX), printable)
-    rules.check(f"{series_field}.source.app", described.source.app, at_most(SOURCE_CHARS_MAX), printable)
-    rules.check(f"{series_field}.channels", described.channels, between(0, series.CHANNELS_MAX))
-    rules.check(f"{series_field}.revision", described.revision, between(0, series.REVISION_MAX))
-    rules.check(f"{series_field}.encoding", described.encoding, one_of(Encoding))
-    rules.check(f"{series_field}.scale", described, scaled)
+    rules.check(f"{within}series.metric", described.metric, filled, at_most(METRIC_CHARS_MAX))
+    rules.check(f"{within}series.source.device", described.source.device, filled, at_most(SOURCE_CHARS_MAX), printable)
+    rules.check(f"{within}series.source.app", described.source.app, at_most(SOURCE_CHARS_MAX), printable)
+    rules.check(f"{within}series.channels", described.channels, between(0, series.CHANNELS_MAX))
+    rules.check(f"{within}series.revision", described.revision, between(0, series.REVISION_MAX))
+    rules.check(f"{within}series.encoding", described.encoding, one_of(Encoding))
+    rules.check(f"{within}series.scale", described, scaled)
     if described.HasField("period"):
-        rules.check(f"{series_field}.period", described.period, whole_period)
+        rules.check(f"{within}series.period", described.period, whole_period)
 
 
 def one_of(enum: EnumTypeWrapper) -> Rule[int]:
@@ -218,7 +218,7 @@ def finish(request: FinishUpload | FinishUploadRequest) -> None:
 def append_series(request: AppendSeriesRequest) -> None:
     """Raises InvalidInput."""
     rules = Rules()
-    open_upload(rules, request, "series")
+    open_upload(rules, request, "")
     rules.check("items", len(request.items), between(0, APPEND_ITEMS_MAX))
     rules.check("items", sum(len(item.chunk.values) for item in request.items), between(0, APPEND_BYTES_MAX))
     for index, item in enumerate(request.items):

@@ -107,7 +107,7 @@ class Stream:
             raise DeadlineExceeded(OPEN_WITHIN_S) from why
         if first is None or first.WhichOneof("message") != "open":
             raise MessageOutOfOrder("the first message must be `open`")
-        upload_id, descriptor, after_result = wire.from_open(first.open)
+        upload_id, descriptor, after_result = wire.from_open(first.open, "" if self._all_there else "open.")
         intake = await self._room.offload(self._room.ingest.open, self.identity.account_id, upload_id, descriptor)
         return intake, after_result
 

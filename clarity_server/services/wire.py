@@ -160,18 +160,18 @@ def to_date(day: date) -> date_pb2.Date:
 
 
 def from_open(
-    request: pb.OpenUpload | pb.AppendSeriesRequest, field: str = "open.series"
+    request: pb.OpenUpload | pb.AppendSeriesRequest, within: str = "open."
 ) -> tuple[str, Descriptor, int]:
     """Return the upload id, the descriptor and the last result the client has. Raises InvalidInput."""
     judged = rules.Rules()
-    rules.open_upload(judged, request, field)
+    rules.open_upload(judged, request, within)
     judged.enforce()
     described = request.series
     encoding = Encoding(described.encoding or Encoding.FLOAT32)
     descriptor = Descriptor(
         metric=described.metric,
         source=from_source(described.source),
-        start=from_start(described, field),
+        start=from_start(described, f"{within}series"),
         period_ms=described.period.ToMilliseconds() if described.HasField("period") else None,
         encoding=encoding,
         scale=described.scale if encoding is Encoding.INT16 else 1.0,

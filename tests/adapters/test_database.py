@@ -107,7 +107,7 @@ def together(database: Database, works: Sequence[Work]) -> list[Future[Any]]:
         for count, work in enumerate(works, start=1):
             futures.append(pool.submit(database.write, work))
             while database.waiting_count < count:
-                threading.Event().wait(0.001)
+                os.sched_yield()
         gate.set()
     return futures
 
@@ -297,6 +297,16 @@ def test_a_corrupt_file_is_named(path: Path) -> None:
     with pytest.raises(StoreDamaged) as error:
         Database(path)
     assert error.value.facts == {"piece": path.name}
+
+
+def test_a_lock_that_another_process_keeps_too_long_is_unavailable(path: Path) -> None:
+    with opened(path):
+        holder, other = apsw.Connection(str(path)), apsw.Connection(str(path))
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="locked by another process"), local.translated(path.name):
+            other.execute("BEGIN IMMEDIATE")
+        holder.close()
+        other.close()
 
 
 def test_a_page_damaged_later_is_named_when_it_is_read(path: Path) -> None:

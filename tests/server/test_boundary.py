@@ -1,7 +1,7 @@
 """The boundary over a real grpc.aio server: all four kinds of RPC, expected and unexpected errors, and the log line."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -43,7 +43,7 @@ def handlers(fail: Raise) -> grpc.GenericRpcHandler:
         fail()
 
     async def stream_unary(requests: AsyncIterator[Empty], _: Context) -> Empty:
-        async for _ in requests:
+        async for __ in requests:
             fail()
         return Empty()
 
@@ -98,7 +98,7 @@ async def call(channel: grpc.aio.Channel, kind: str, *, token: bool = True, requ
             return [answer async for answer in channel.stream_stream(method, *coders)(one(), metadata=metadata)]
 
 
-async def collect(answers: AsyncIterator[pb.ReadSeriesResponse], got: list[pb.ReadSeriesResponse]) -> None:
+async def collect(answers: AsyncIterable[pb.ReadSeriesResponse], got: list[pb.ReadSeriesResponse]) -> None:
     """Keep what comes, also when an error ends it."""
     async for answer in answers:
         got.append(answer)  # noqa: PERF401  a comprehension would lose what came before the error

@@ -4,7 +4,9 @@ import argparse
 import asyncio
 import sys
 import time
+import traceback
 
+from tests.torture.ledger import Lost, Wrong
 from tests.torture.run import Failure, Torture
 
 LINES = 20  # of progress
@@ -61,8 +63,10 @@ def table(torture: Torture, seconds: float) -> str:
 
 def told(failure: Failure) -> str:
     """What went wrong at a point, and the command that does it again."""
-    error = f"{type(failure.error).__name__}: {failure.error}"
-    return f"\nseed {failure.seed}: {error}\n  again: make torture SEED={failure.seed} POINTS=1{failure.log}"
+    expected = isinstance(failure.error, Lost | Wrong)
+    error = str(failure.error) if expected else "".join(traceback.format_exception(failure.error))
+    again = f"make torture SEED={failure.seed} POINTS=1"
+    return f"\nseed {failure.seed}: {type(failure.error).__name__}: {error}\n  again: {again}{failure.log}"
 
 
 if __name__ == "__main__":

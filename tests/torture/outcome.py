@@ -70,7 +70,7 @@ async def _uploaded(caller: Caller, recording: Recording) -> tuple[Upload, list[
 
 
 async def _values(caller: Caller, recording: Recording, *, civil: bool) -> NDArray[np.int64]:
-    if not civil and _floats(recording):
+    if not (_has_civil(recording) if civil else not _floats(recording)):
         return np.empty((0, 4), np.int64)
     start, end = _reach(recording)
     request = pb.ReadSeriesRequest(metric=recording.series.metric, source=recording.series.source)
@@ -86,14 +86,18 @@ def _reach(recording: Recording) -> tuple[int, int]:
     """A range in milliseconds that holds all of a recording, by any clock."""
     series = recording.series
     start = _civil_ms(series.civil) if series.HasField("civil") else series.instant.ToMilliseconds()
-    regular = recording.offsets_ms is None
-    length = recording.count * _ms(series.period) if regular else int(recording.offsets_ms[-1])
+    offsets = recording.offsets_ms
+    length = recording.count * _ms(series.period) if offsets is None else int(offsets[-1])
     return start - MARGIN_MS, start + length + MARGIN_MS
 
 
 def _floats(recording: Recording) -> bool:
     start = recording.series
     return start.HasField("civil") and start.civil.WhichOneof("time_offset") is None
+
+
+def _has_civil(recording: Recording) -> bool:
+    return recording.series.HasField("civil") or bool(recording.moves)
 
 
 def _rows(messages: list[pb.ReadSeriesResponse]) -> Iterator[NDArray[np.int64]]:
@@ -149,7 +153,8 @@ def equal(found: Outcome, clean: Outcome) -> None:
     for each in fields(Outcome):
         ours, theirs = getattr(found, each.name), getattr(clean, each.name)
         same = np.array_equal(ours, theirs) if isinstance(ours, np.ndarray) else ours == theirs
-        demand(same, f"{each.name} differs: {_difference(ours, theirs)}")
+        if not same:
+            raise Wrong(f"{each.name} differs: {_difference(ours, theirs)}")
 
 
 def _difference(ours: object, theirs: object) -> str:

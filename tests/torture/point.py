@@ -1,6 +1,5 @@
 """One upload under torture: how it is opened, sent, refused, paused and finished, with every promise checked."""
 
-import asyncio
 import random
 from collections import Counter
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
 """What the torture streams: seeded recordings of every shape the contract knows, the same at every run."""
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -80,10 +81,14 @@ class Recording:
     def items(self, first: int, end: int) -> list[SeriesItem]:
         """The samples [first, end) in one chunk, cut where the clock moves."""
         cuts = [at for at, _ in self.moves if first <= at < end]
-        found = [] if first in cuts else [SeriesItem(chunk=self.chunk(first, min([end, *cuts])))]
-        for low, high in zip(cuts, [*cuts[1:], end], strict=True):
-            found += [SeriesItem(offset_change=self.move(low)), SeriesItem(chunk=self.chunk(low, high))]
-        return found
+        return [
+            item
+            for low, high in itertools.pairwise(sorted({first, *cuts, end}))
+            for item in (
+                *([SeriesItem(offset_change=self.move(low))] if low in cuts else []),
+                SeriesItem(chunk=self.chunk(low, high)),
+            )
+        ]
 
     def move(self, first: int) -> OffsetChange:
         """The move of the clock at a sample."""
@@ -208,7 +213,7 @@ def _acceleration(name: str, count: int) -> Recording:
     """Three interleaved channels at 25 Hz."""
     rng = _drawn(name)
     values = rng.normal(0, 2000, (count, 3))
-    missing = np.repeat(rng.random(count) < 0.01, 3)  # noqa: PD011  bool array, flat
+    missing = np.repeat(rng.random(count) < 0.01, 3)
     series = _described(name, "accelerometer_raw", TOKYO, period_ms=40, scale=1 / 4096, channels=3)
     return Recording(name, series, _packed(values.reshape(-1), missing, 1 / 4096))
 

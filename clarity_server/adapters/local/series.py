@@ -40,7 +40,7 @@ ORPHAN_AGE_S = 24 * 3600.0
 """Age at which a blob without a row is swept. No row is written for one half as old: a laptop may sleep in between."""
 PAGE_SEGMENTS = 64
 PAGE_BYTES_MAX = 4 * 1024 * 1024  # of bodies in one page
-SWEEP_PAGE = 256
+SWEEP_PAGE = 64  # files deleted in one turn of the writer
 
 MAKE_UPLOAD = """
     INSERT INTO uploads VALUES (:account, :upload, :metric, :device, :app, :descriptor, 0, 0, 0, 0, '[]', -1, 0, NULL)
@@ -146,6 +146,8 @@ class SqliteSeries:
         begun = time.time()
         rows = [self._row(segment) for segment in append.segments]
         in_blobs = any(row[-1] for row in rows)
+        moved = _moved(append)
+        change = ("append", append.before.committed, append.after.committed - append.before.committed)
 
         def work(connection: apsw.Connection) -> None:
             if in_blobs and time.time() - begun > ORPHAN_AGE_S / 2:
@@ -155,8 +157,6 @@ class SqliteSeries:
             connection.executemany(PUT_SEGMENT, rows)
             _follow(connection, append.account_id, append.before, change, append.touched_days, append.closings)
 
-        moved = _moved(append)
-        change = ("append", append.before.committed, append.after.committed - append.before.committed)
         self._database.write(work)
 
     def finish(
@@ -223,10 +223,8 @@ class SqliteSeries:
     def change_count(self, account_id: str) -> int:
         """Return the account's newest change number."""
         with self._database.read() as connection:
-            newest = connection.execute(
-                "SELECT max(number) FROM changes WHERE account_id = ?", (account_id,)
-            ).fetchall()
-        return int(newest[0][0] or 0)
+            rows: Sequence[Row] = connection.execute(NEWEST_CHANGE, (account_id,)).fetchall()
+        return int(rows[0][0])
 
     def sweep(self) -> int:
         """Remove blobs that no row names and none will; return how many. For a quiet moment, by any process."""
