@@ -26,7 +26,7 @@ def precedence(upload: StoredUpload) -> tuple[int, str]:
     return (-upload.descriptor.revision, upload.upload_id)
 
 
-def winners(revisions: Sequence[int], covers: Sequence[Cover], first: int, count: int) -> tuple[NDArray[np.int32], int]:
+def winners(revisions: Sequence[int], covers: Sequence[Cover], first: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Return which cover is read in each of `count` minutes from `first` (-1 for none), and how many conflict.
 
     `covers` are in order of precedence.
@@ -43,7 +43,7 @@ def winners(revisions: Sequence[int], covers: Sequence[Cover], first: int, count
                 conflicted[tied[_differ(covers[other], cover, tied + first)]] = True
         free = slots[owner[slots] < 0]
         owner[free] = index
-    return owner, int(np.count_nonzero(conflicted))
+    return owner, conflicted
 
 
 def _differ(one: Cover, other: Cover, minutes: NDArray[np.int64]) -> NDArray[np.bool_]:

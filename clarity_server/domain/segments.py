@@ -8,6 +8,7 @@ the bytes as they were sent, bit for bit, so that digests can be recomputed from
 """
 
 import struct
+import threading
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -64,13 +65,15 @@ def _integers(values: bytes, encoding: Encoding) -> tuple[int, NDArray[np.int32]
     with np.errstate(invalid="ignore"):
         whole = floats.astype(np.int32)
     missing = bits == NO_VALUE_FLOAT32_BITS
+    whole[missing] = 0
+    # Compare bits, not numbers: -0.0 and 3.5 must come back as they were.
+    back = whole.astype("<f4").view("<i4")
+    back[missing] = NO_VALUE_FLOAT32_BITS
+    # The bounds keep out what a cast makes of too large a value (which differs between machines), and NO_VALUE itself.
+    if whole.min() < -INTEGRAL_MAX or whole.max() > INTEGRAL_MAX or not np.array_equal(back, bits):
+        return BITS, bits
     whole[missing] = NO_VALUE
-    # Compare bits, not numbers: -0.0 and 3.5 must come back as they were. A NaN casts to int32's minimum, which is
-    # NO_VALUE already, but only on some machines.
-    back = whole.astype("<f4")
-    back[missing] = np.float32("nan")
-    exact = np.array_equal(back.view("<i4"), bits) and bool((np.abs(whole[~missing]) <= INTEGRAL_MAX).all())
-    return (INTEGRAL, whole) if exact else (BITS, bits)
+    return INTEGRAL, whole
 
 
 def _values(form: int, integers: NDArray[np.int32]) -> bytes:
@@ -99,14 +102,28 @@ def _sum(deltas: NDArray[T], channels: int, *, exclusive: bool) -> NDArray[T]:
     return np.asarray(operation.accumulate(rows, axis=0, dtype=deltas.dtype)).reshape(-1)
 
 
+class _Zstd(threading.local):
+    """A compressor and a decompressor a thread: making them anew costs a small segment more than its bytes do."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_ZSTD = _Zstd()
+
+
 def _pack(integers: NDArray[np.signedinteger[Any]]) -> bytes:
     """Transpose the bytes, so that the rarely changing ones stand together, and compress."""
     width = integers.dtype.itemsize
     planes = np.ascontiguousarray(integers).view(np.uint8).reshape(-1, width).T
-    return zstandard.ZstdCompressor(level=LEVEL).compress(planes.tobytes())
+    return _ZSTD.compressor.compress(planes.tobytes())
 
 
 def _unpack(frame: bytes, dtype: str) -> NDArray[np.signedinteger[Any]]:
     width = np.dtype(dtype).itemsize
-    planes = zstandard.ZstdDecompressor().decompress(frame, max_output_size=RAW_BYTES_MAX)
+    # The decompressor would allocate whatever size the frame declares.
+    if zstandard.get_frame_parameters(frame).content_size > RAW_BYTES_MAX:
+        raise ValueError("the frame is larger than any of ours")
+    planes = _ZSTD.decompressor.decompress(frame, max_output_size=RAW_BYTES_MAX, allow_extra_data=False)
     return np.frombuffer(planes, dtype=np.uint8).reshape(width, -1).T.copy().view(dtype).reshape(-1)

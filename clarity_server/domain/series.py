@@ -13,7 +13,9 @@ CHUNK_BYTES_MAX = 256 * 1024
 CHANNELS_MAX = 16
 REVISION_MAX = 1_000_000
 PERIOD_MS_MAX = 24 * 3600 * 1000
-OFFSET_MS_MAX = 3653 * 24 * 3600 * 1000  # ten years
+OFFSET_MS_MAX = 3653 * 24 * 3600 * 1000  # ten years: the last sample of a recording, since its first
+OFFSET_CHANGES_MAX = 1000  # in one upload
+SCALE_MAX = float(np.finfo(np.float32).max) / (1 << 15)  # with more, some int16 would be read as an infinity
 NO_VALUE_INT16 = -32768
 NO_VALUE_FLOAT32_BITS = 0x7FC00000
 EXPONENT_BITS = 0x7F800000  # all ones: an infinity or a NaN
@@ -190,7 +192,8 @@ def as_float32(values: bytes, descriptor: Descriptor) -> NDArray[np.float32]:
 
 def check_offsets(offsets_ms: NDArray[np.int64], first_sample: int) -> None:
     """Demand strictly increasing offsets within bounds. Raises ChunkMalformed."""
-    if offsets_ms[0] < 0 or offsets_ms[-1] > OFFSET_MS_MAX or (np.diff(offsets_ms) <= 0).any():
+    # Compared and not subtracted: a difference of two int64 may wrap around and look like an increase.
+    if offsets_ms[0] < 0 or offsets_ms[-1] > OFFSET_MS_MAX or (offsets_ms[1:] <= offsets_ms[:-1]).any():
         raise ChunkMalformed(
             f"the offsets of the chunk at sample {first_sample} must increase strictly from 0 to {OFFSET_MS_MAX}"
         )

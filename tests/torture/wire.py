@@ -18,6 +18,7 @@ from clarity.v1.series_pb2 import SeriesItem, UploadProgress
 
 Metadata = tuple[tuple[str, str], ...]
 CALL_S = 30.0
+LOST_TRAILERS = "Internal error from Core"
 # Channels to one address would otherwise share one connection, and dropping one would not drop it.
 OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
 
@@ -43,18 +44,20 @@ def ending(error: grpc.aio.AioRpcError) -> Ending:
     """Read the code, the reason and its facts out of a failed call's trailers."""
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin" and isinstance(value, bytes):
-            status = status_pb2.Status.FromString(value)
-            return Ending(error.code(), *told(status), status)
+            told = ending_told(status_pb2.Status.FromString(value))
+            assert told.code is error.code(), f"{error.code()} with {told}"
+            return told
     return Ending(error.code(), facts={"details": error.details() or ""})
 
 
-def told(status: status_pb2.Status) -> tuple[str, dict[str, str]]:
-    """The reason of a status and its facts."""
+def ending_told(status: status_pb2.Status) -> Ending:
+    """Read the code, the reason and its facts out of a status."""
+    code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
     info = error_details_pb2.ErrorInfo()
     for detail in status.details:
         if detail.Unpack(info):
-            return info.reason, dict(info.metadata)
-    return "", {}
+            return Ending(code, info.reason, dict(info.metadata), status)
+    return Ending(code, status=status)
 
 
 def as_request(item: SeriesItem) -> pb.StreamSeriesRequest:
@@ -200,7 +203,13 @@ class Stream:
                 self._hear(message)
                 self._news.set()
         except grpc.aio.AioRpcError as error:
-            return ending(error)
+            return self._ending(error)
         except asyncio.CancelledError:
             return Ending(grpc.StatusCode.CANCELLED)
         return Ending(grpc.StatusCode.OK)
+
+    def _ending(self, error: grpc.aio.AioRpcError) -> Ending:
+        # grpc.aio loses the trailers when one of our writes meets the end of the call; what was told in band stays.
+        if error.details() == LOST_TRAILERS and self.problem is not None:
+            return ending_told(self.problem)
+        return ending(error)

@@ -242,7 +242,7 @@ def account(json: Json = False, target: Target = TARGET) -> None:
 
 
 def _password(file: Path | None, *, confirm: bool) -> str:
-    """The password, from where it cannot be seen: never from the command line, which everybody on a machine can read."""
+    """The password, from where it cannot be seen: everybody on a machine can read its command lines."""
     if file is None and sys.stdin.isatty():
         asked: str = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
         return asked
@@ -286,7 +286,7 @@ def stream(
         )
     )
     with _client(target) as client, show.UploadView(out, parcel.total) as view:
-        client.upload(parcel, on_event=view.show)
+        client.upload(parcel, on_event=view.show, before_chunk=view.sending)
 
 
 def _chunk_samples(period_s: int) -> int:
@@ -456,8 +456,11 @@ def demo(
 
     if target is not None:
         _target(target)
-    with local.tidy():
-        shown.run(out, recording, target)
+    try:
+        with local.tidy():
+            shown.run(out, recording, target)
+    except shown.DemoFailed as why:
+        _fail(str(why))
 
 
 # ---- printing, and ending ------------------------------------------------------------------------------------
@@ -499,5 +502,10 @@ def main() -> NoReturn:
     try:
         app()
     except (ClarityError, CredentialsError, local.LocalError, EdgeError, recordings.RecordingError, OSError) as error:
-        show.console(stderr=True).print(show.text(("clarity: ", "bad"), sentence(error)))
+        _fail(sentence(error))
+    sys.exit(0)
+
+
+def _fail(why: str) -> NoReturn:
+    show.console(stderr=True).print(show.text(("clarity: ", "bad"), why))
     sys.exit(1)

@@ -758,7 +758,7 @@ class Client:
 
 
 class _Outbox:
-    """What one opening sends. gRPC takes it from a thread of its own, which keeps errors to itself: they are kept here."""
+    """What one opening sends. gRPC asks for it in a thread of its own, and keeps errors to itself: they are kept here."""
 
     def __init__(self, sending: Sending, before_chunk: Callable[[int], None] | None) -> None:
         self.opened: SimpleQueue[Sending | None] = SimpleQueue()
@@ -861,14 +861,20 @@ async def _async_requests(
 
 def _channel(target: Target) -> grpc.Channel:
     if target.tls:
-        return grpc.secure_channel(target.address, grpc.ssl_channel_credentials(), CHANNEL_OPTIONS)
-    return grpc.insecure_channel(target.address, CHANNEL_OPTIONS)
+        return grpc.secure_channel(target.address, grpc.ssl_channel_credentials(), _options(target))
+    return grpc.insecure_channel(target.address, _options(target))
 
 
 def _async_channel(target: Target) -> grpc.aio.Channel:
     if target.tls:
-        return grpc.aio.secure_channel(target.address, grpc.ssl_channel_credentials(), CHANNEL_OPTIONS)
-    return grpc.aio.insecure_channel(target.address, CHANNEL_OPTIONS)
+        return grpc.aio.secure_channel(target.address, grpc.ssl_channel_credentials(), _options(target))
+    return grpc.aio.insecure_channel(target.address, _options(target))
+
+
+def _options(target: Target) -> tuple[tuple[str, int], ...]:
+    # A proxy knows nothing of this machine's own servers.
+    here = _is_here(target.address.rpartition(":")[0].strip("[]"))
+    return (*CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0)) if here else CHANNEL_OPTIONS
 
 
 def _bearer(token: str) -> tuple[tuple[str, str], ...]:

@@ -103,10 +103,12 @@ def duration(minutes: float) -> str:
     return f"{hours} h {rest:02} min"
 
 
-def progress_line(progress: UploadProgress) -> Text:
-    """Put how far the server is on one line."""
+def progress_line(progress: UploadProgress, sent: int) -> Text:
+    """Put how far we and the server are on one line."""
     return text(
-        ("progress ", "quiet"),
+        ("progress", "quiet"),
+        ("   sent ", "quiet"),
+        f"{sent:>7,}",
         ("  received ", "quiet"),
         f"{progress.received_samples:>7,}",
         ("  committed ", "quiet"),
@@ -148,6 +150,7 @@ class UploadView:
     def __init__(self, out: Console, total: int, indent: str = "") -> None:
         self._out = out
         self._indent = indent
+        self._sent = 0
         self._bar = Progress(
             TextColumn(indent + "[quiet]committed[/]"),
             BarColumn(bar_width=36, complete_style="cyan", finished_style="green", style="bright_black"),
@@ -166,6 +169,10 @@ class UploadView:
     ) -> None:
         self._bar.stop()
 
+    def sending(self, first_sample: int) -> None:
+        """Know that everything before this sample is on its way; the sending thread says so."""
+        self._sent = first_sample
+
     def show(self, event: Event) -> None:
         """Show one event."""
         match event:
@@ -173,7 +180,7 @@ class UploadView:
                 self._line(opened_line(event))
                 self._committed(event.committed_samples)
             case UploadProgress():
-                self._line(progress_line(event))
+                self._line(progress_line(event, self._sent))
                 self._committed(event.committed_samples)
             case Day():
                 self._line(text(("day        ", "good"), day_line(event).line()))
