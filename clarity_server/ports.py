@@ -114,7 +114,7 @@ class Blobs(Protocol):
         """Remove the bytes; a missing name is fine."""
 
     def names(self, prefix: str) -> Iterator[tuple[str, float]]:
-        """Yield (name, age in seconds) of everything under a prefix, and of nothing outside the store."""
+        """Yield (name, age in seconds) of all below a name, by whole parts: `a/a1` never lists `a/a10`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +213,15 @@ class Analyses(Protocol):
         """List touched days, of one account or all, oldest touch first; those that failed wait for another touch."""
 
     def put_result(self, due: DueResult, body: bytes, *, failed: bool = False) -> None:
-        """Store a sealed result under its number; the first one stays."""
+        """Store a sealed result under its number; the first one stays.
+
+        `failed` with a body stands for a result that could not be derived; without one it blocks those after it.
+        """
 
     def put_day(self, due: DueDay, body: bytes, *, closed: bool, failed: bool = False) -> None:
         """Store a sealed Day in place of the older one and clear the touch, unless a later touch came.
 
-        An empty body says that there is no such Day: the older one is removed.
+        An empty body says that there is no such Day: the older one is removed, or with `failed` kept.
         """
 
     def results(self, account_id: str, upload_id: str, after: int, limit: int) -> Sequence[tuple[int, bytes]]:

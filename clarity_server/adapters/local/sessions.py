@@ -9,6 +9,8 @@ import apsw
 from clarity_server.adapters.local.database import Database
 from clarity_server.ports import SessionRow
 
+SWEEP_MAX = 16  # expired sessions removed by each new one
+
 
 class SqliteSessions:
     """Chains of refresh tokens. Every change is conditional: of two callers at once one wins."""
@@ -41,6 +43,8 @@ class SqliteSessions:
 
 
 def _create(connection: apsw.Connection, row: SessionRow) -> SessionRow:
+    # A new session sweeps a few old ones: the table grows with the people, not with the years.
+    connection.execute(_SWEEP, (row.spent_time, SWEEP_MAX))
     connection.execute(_INSERT, astuple(row))
     stored = _get(connection, row.session_id)
     assert stored is not None, "it was there, or it was just inserted"
@@ -59,6 +63,8 @@ def _advance(connection: apsw.Connection, old: SessionRow, new: SessionRow) -> b
 
 
 # In the order of the fields of SessionRow.
+_SWEEP = """
+DELETE FROM sessions WHERE session_id IN (SELECT session_id FROM sessions WHERE expire_time < ? LIMIT ?)"""
 _INSERT = """
     INSERT INTO sessions
         (session_id, account_id, counter, refresh_hash, spent_request_id, spent_time, expire_time, ended_time)

@@ -19,6 +19,7 @@ CREATE TABLE sessions (
     expire_time      REAL NOT NULL,
     ended_time       REAL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_expiring ON sessions (expire_time);
 CREATE INDEX sessions_ended ON sessions (ended_time) WHERE ended_time IS NOT NULL;
 
 CREATE TABLE requests (
