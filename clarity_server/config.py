@@ -5,6 +5,7 @@ replaced by the default. Credentials of a vendor are never settings: they come f
 """
 
 import difflib
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -61,9 +62,13 @@ def _parse(name: str, value: str, default: Any) -> Any:  # noqa: ANN401  the typ
     try:
         if isinstance(default, bool):
             return _BOOLEANS[value.lower()]
-        return type(default)(value)
+        found = type(default)(value)
     except (KeyError, ValueError) as why:
         raise ConfigError(f"{name}={value!r} is not a {type(default).__name__}") from why
+    # Sizes, counts and seconds, all of them; as a limit, nan would let everything pass.
+    if not isinstance(found, str) and not 0 <= found < math.inf:
+        raise ConfigError(f"{name}={value!r} is not 0 or more")
+    return found
 
 
 def described() -> list[str]:

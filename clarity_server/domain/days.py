@@ -7,10 +7,14 @@ from enum import StrEnum
 
 from clarity_server.domain.civil import MINUTE_MS, Clock, stays
 from clarity_server.domain.series import Closing, Source
+from clarity_server.domain.upload import Span
 
 CONTEXT_MINUTES = 180
 """Minutes on either side of a day that may bear on it (a run of non-wear or sleep over midnight). A day closes when the
 recording has gone this far beyond it, so that the result of a day never depends on how fast the data came."""
+REACH_DAYS = 1
+"""How far from a civil day the storage days lie that may hold its minutes or their context: civil time is at most 16
+hours from UTC (Manila before 1845), and the context is 3 hours more."""
 
 
 class Unavailable(StrEnum):
@@ -65,11 +69,19 @@ def closings(
     """
     context = CONTEXT_MINUTES * MINUTE_MS // period_ms
     assert context > 0, "else the end of the data would look like the end of a day"
-    low = max(0, before - context)
-    due: list[tuple[int, int]] = []
-    for stay in stays(clock, low * period_ms, after * period_ms):
-        first, end = -(-stay.start_ms // period_ms), -(-stay.end_ms // period_ms)
-        closes = end + context > before and (finished or end + context <= after)
-        if closes and first < end:  # a day may begin within the last sample of the one before
-            due.append((stay.civil_day, end))
+    due = [
+        (day, end)
+        for day, (_, end) in on_days(clock, period_ms, max(0, before - context), after)
+        if end + context > before and (finished or end + context <= after)
+    ]
     return [Closing(numbered + index, day, end) for index, (day, end) in enumerate(due, start=1)]
+
+
+def on_days(clock: Clock, period_ms: int, start: int, end: int) -> list[tuple[int, Span]]:
+    """Return the civil days of samples [start, end) and the samples that begin on each; none without a civil time."""
+    found = [
+        (stay.civil_day, (-(-stay.start_ms // period_ms), -(-stay.end_ms // period_ms)))
+        for stay in stays(clock, start * period_ms, end * period_ms)
+    ]
+    # A day may begin, and the recording end, within the last sample of the day before.
+    return [(day, samples) for day, samples in found if samples[0] < samples[1]]

@@ -26,8 +26,10 @@ def precedence(upload: StoredUpload) -> tuple[int, str]:
     return (-upload.descriptor.revision, upload.upload_id)
 
 
-def winners(revisions: Sequence[int], covers: Sequence[Cover], first: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Return which cover is read in each of `count` minutes from `first` (-1 for none), and how many conflict.
+def winners(
+    revisions: Sequence[int], covers: Sequence[Cover], first: int, count: int
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Return for each of `count` minutes from `first` which cover is read (-1 for none), and whether another conflicts.
 
     `covers` are in order of precedence.
     """

@@ -1,9 +1,11 @@
 """Derive days: the worker's verbs. What is due stands in the store; nothing here is asked for by an upload."""
 
 import hashlib
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +16,11 @@ from clarity_server.domain.civil import (
     MINUTE_MS,
     Clock,
     StartKind,
-    Stay,
     as_date,
-    stays,
     tzdata_version,
-    zone_instant_ms,
 )
-from clarity_server.domain.days import CONTEXT_MINUTES, Day, Measure, Unavailable
-from clarity_server.domain.errors import Busy
+from clarity_server.domain.days import CONTEXT_MINUTES, REACH_DAYS, Day, Measure, Unavailable, on_days
+from clarity_server.domain.errors import Busy, ClarityError, StoreFull, StoreUnavailable
 from clarity_server.domain.metrics import ACTIVITY_COUNTS, find
 from clarity_server.domain.series import StoredUpload, as_float32
 from clarity_server.flows.ingest import clock_of, open_segment
@@ -51,11 +50,32 @@ class _Grid:
 
 
 @dataclass(frozen=True, slots=True)
-class _Until:
-    """Leaves out what an upload brought at or after a sample."""
+class _Part:
+    """What one upload has around a day: its samples from `first_sample` on, and its clock as far as they go."""
 
-    upload_id: str
-    end_sample: int
+    upload: StoredUpload
+    clock: Clock
+    first_sample: int
+    counts: NDArray[np.float32]  # (samples,)
+
+    @property
+    def floating(self) -> bool:
+        return self.clock.floating
+
+    @property
+    def period_ms(self) -> int:
+        period_ms = self.upload.descriptor.period_ms
+        assert period_ms is not None, "a metric with days has a fixed period"
+        return period_ms
+
+    @property
+    def end_sample(self) -> int:
+        return self.first_sample + len(self.counts)
+
+    def has(self, civil_day: int) -> bool:
+        """Whether a sample begins on a civil day, by this upload's own clock."""
+        days = on_days(self.clock, self.period_ms, self.first_sample, self.end_sample)
+        return any(day == civil_day for day, _ in days)
 
 
 @dataclass(slots=True)
@@ -71,15 +91,15 @@ class Analyze:
         """Derive a page of due results; return how many there were."""
         due = self.analyses.due_results(DUE_PAGE)
         for one in due:
-            if self.failing(lambda one=one: self._derive_result(one)):  # type: ignore[misc]
-                self.analyses.put_result(one, b"", failed=True)
+            if self._fails(partial(self._derive_result, one)) and self._fails(partial(self._give_up, one)):
+                self.analyses.put_result(one, b"", failed=True)  # blocks what follows: the key itself is gone
         return len(due)
 
     def derive_days(self, account_id: str | None = None) -> int:
         """Derive a page of touched days, of one account or of all; return how many there were."""
         due = self.analyses.due_days(DUE_PAGE, account_id)
         for one in due:
-            if self.failing(lambda one=one: self._derive_day(one)):  # type: ignore[misc]
+            if self._fails(partial(self._derive_day, one)):
                 self.analyses.put_day(one, b"", closed=False, failed=True)
         return len(due)
 
@@ -90,13 +110,36 @@ class Analyze:
             if time.monotonic() > deadline:
                 raise Busy("derivation of days")
 
+    def _fails(self, derive: Callable[[], None]) -> bool:
+        """Run a derivation and tell whether it failed for good; what only has to wait for the store flies."""
+        waits: list[ClarityError] = []
+
+        def attempt() -> None:
+            try:
+                derive()
+            except (Busy, StoreFull, StoreUnavailable) as why:
+                waits.append(why)
+
+        failed = self.failing(attempt)
+        if waits:
+            raise waits[0]
+        return failed
+
+    def _give_up(self, due: DueResult) -> None:
+        """Store a result that says it failed, so that those after it are not kept waiting."""
+        descriptor = self.series.upload(due.account_id, due.upload_id).descriptor
+        key = DayKey(due.account_id, descriptor.metric, descriptor.source, due.closing.civil_day)
+        data_key = self.keys.data_key(due.account_id)
+        body = seal_result(data_key, due.account_id, due.upload_id, due.closing.number, failed_day(key))
+        self.analyses.put_result(due, body, failed=True)
+
     def _derive_result(self, due: DueResult) -> None:
         upload = self.series.upload(due.account_id, due.upload_id)
         descriptor, closing = upload.descriptor, due.closing
         key = DayKey(due.account_id, descriptor.metric, descriptor.source, closing.civil_day)
         assert descriptor.period_ms is not None
         context = CONTEXT_MINUTES * MINUTE_MS // descriptor.period_ms
-        day = self._day(key, closed=True, until=_Until(due.upload_id, closing.end_sample + context))
+        day = self._day(key, closed=True, of=(due.upload_id, closing.end_sample + context))
         assert day is not None, "a closed day has samples"
         data_key = self.keys.data_key(due.account_id)
         self.analyses.put_result(due, seal_result(data_key, due.account_id, due.upload_id, closing.number, day))
@@ -107,12 +150,40 @@ class Analyze:
         body = b"" if day is None else seal_day(self.keys.data_key(due.key.account_id), due.key, day)
         self.analyses.put_day(due, body, closed=closed)
 
-    def _day(self, key: DayKey, *, closed: bool, until: _Until | None = None) -> Day | None:
-        """Derive a Day from what is committed; None where there is no sample of it."""
-        days = (key.civil_day - 1, key.civil_day + 2)  # storage days: an offset moves a civil day by 14 hours at most
+    def _day(self, key: DayKey, *, closed: bool, of: tuple[str, int] | None = None) -> Day | None:
+        """Derive a Day from what is committed; None where there is no sample of it.
+
+        `of` makes it an upload's result: the day by that upload's clock, without its samples from a position on.
+        """
+        days = (key.civil_day - REACH_DAYS, key.civil_day + REACH_DAYS + 1)
         pieces = list(self.series.pieces(key.account_id, key.metric, days, key.source))
-        grid = _grid(pieces, self.keys.data_key(key.account_id), key.civil_day, until) if pieces else None
+        parts = _parts(pieces, self.keys.data_key(key.account_id), of) if pieces else []
+        own = next((part for part in parts if of and part.upload.upload_id == of[0]), None)
+        grid = _grid(parts, key.civil_day, own)
         return None if grid is None else describe(key, grid, closed=closed)
+
+
+def failed_day(key: DayKey) -> Day:
+    """Return the Day that stands for one whose derivation failed."""
+    named = (("wear_coverage", "1", CHOI), ("activity_counts", "{counts}", TOTAL), ("sleep_minutes", "min", OAKLEY))
+    measures = tuple(
+        Measure(name, Unavailable.FAILED, unit, 0.0, one.id, one.version, dict(one.parameters), "")
+        for name, unit, one in named
+    )
+    return Day(
+        date=as_date(key.civil_day),
+        metric=key.metric,
+        source=key.source,
+        length_minutes=0,
+        recorded_minutes=0,
+        worn_minutes=0,
+        measures=measures,
+        asleep=(),
+        not_worn=(),
+        conflict_minutes=0,
+        closed=True,
+        tzdata_version="",
+    )
 
 
 def describe(key: DayKey, grid: _Grid, *, closed: bool) -> Day | None:
@@ -151,103 +222,87 @@ def describe(key: DayKey, grid: _Grid, *, closed: bool) -> Day | None:
     )
 
 
-def _grid(pieces: Sequence[Piece], key: bytes, civil_day: int, until: _Until | None) -> _Grid | None:
+def _parts(pieces: Sequence[Piece], key: bytes, of: tuple[str, int] | None) -> list[_Part]:
+    """Open the segments around a day and join them, upload by upload, in order of precedence."""
+    by_upload = itertools.groupby(pieces, key=lambda piece: piece.upload.upload_id)
+    parts = [_part(list(theirs), key, of) for _, theirs in by_upload]
+    return sorted((part for part in parts if len(part.counts)), key=lambda part: merge.precedence(part.upload))
+
+
+def _part(pieces: Sequence[Piece], key: bytes, of: tuple[str, int] | None) -> _Part:
+    upload, first = pieces[0].upload, pieces[0].segment.first_sample
+    end = pieces[-1].segment.first_sample + pieces[-1].segment.count
+    if of is not None and of[0] == upload.upload_id:
+        end = min(end, of[1])
+    counts = np.concatenate(
+        [as_float32(open_segment(key, piece.segment).values, upload.descriptor) for piece in pieces]
+    )
+    # A day must be the same whenever it is derived: of the clock, too, only what these samples know.
+    clock = clock_of(upload.descriptor, [move for move in upload.offset_changes if move.first_sample < end])
+    return _Part(upload, clock, first, counts[: max(0, end - first)])
+
+
+def _grid(parts: Sequence[_Part], civil_day: int, own: _Part | None) -> _Grid | None:
     """Lay a source's uploads over the minutes of a civil day and its context; None where none has a sample of it."""
-    uploads = sorted({piece.upload.upload_id: piece.upload for piece in pieces}.values(), key=merge.precedence)
-    within = [one for one in uploads if _stays_on(one, civil_day)]
-    if not within:
-        return None
+    on_day = [own] if own is not None else [part for part in parts if part.has(civil_day)]
     # A floating recording lies on no instant: where one takes part, all are laid on the person's clock.
-    floating = any(one.descriptor.start.kind is StartKind.FLOATING for one in within)
-    start, end = (civil_day * DAY_MS, (civil_day + 1) * DAY_MS) if floating else _bounds(within[0], civil_day)
-    length = (end - start) // MINUTE_MS
-    count = length + 2 * CONTEXT_MINUTES
-    covers = {
-        one.upload_id: _cover(_of(pieces, one.upload_id), key, start, floating, until)
-        for one in uploads
-        if _knows(one, floating=floating)
-    }
-    ranked = [one for one in uploads if one.upload_id in covers]
-    ordered = [covers[one.upload_id] for one in ranked]
-    owner, conflicts = merge.winners([one.descriptor.revision for one in ranked], ordered, -CONTEXT_MINUTES, count)
-    counts = np.full(count, np.nan)
-    for index, cover in enumerate(ordered):
-        slots = cover.minutes + CONTEXT_MINUTES
-        inside = (slots >= 0) & (slots < count)
-        mine = slots[inside]
-        won = owner[mine] == index
-        counts[mine[won]] = cover.values[inside][won, 0]
-    if (owner[CONTEXT_MINUTES : CONTEXT_MINUTES + length] < 0).all():
+    floating = any(part.floating for part in on_day)
+    placed = [part for part in parts if part.clock.known_from_ms is not None and (floating or not part.floating)]
+    voices = on_day if floating or own is not None else placed
+    if not voices:
         return None
-    zoned = any(one.descriptor.start.kind is StartKind.ZONE for one in within)
-    return _Grid(counts, slice(CONTEXT_MINUTES, CONTEXT_MINUTES + length), conflicts, zoned)
+    start, end = (_border(voices, day, floating=floating) for day in (civil_day, civil_day + 1))
+    length = -(-(end - start) // MINUTE_MS)
+    if length <= 0:
+        return None
+    count, core = length + 2 * CONTEXT_MINUTES, slice(CONTEXT_MINUTES, CONTEXT_MINUTES + length)
+    covers = [_cover(part, start, floating=floating) for part in placed]
+    revisions = [part.upload.descriptor.revision for part in placed]
+    owner, conflicted = merge.winners(revisions, covers, -CONTEXT_MINUTES, count)
+    if (owner[core] < 0).all():
+        return None
+    zoned = any(part.clock.start.kind is StartKind.ZONE for part in (*on_day, *voices))
+    return _Grid(_read(covers, owner), core, int(np.count_nonzero(conflicted[core])), zoned)
 
 
-def _of(pieces: Sequence[Piece], upload_id: str) -> list[Piece]:
-    return [piece for piece in pieces if piece.upload.upload_id == upload_id]
+def _read(covers: Sequence[merge.Cover], owner: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return the count of each minute as its owner has it; NaN where there is none."""
+    counts = np.full(len(owner), np.nan)
+    for index, cover in enumerate(covers):
+        slots = cover.minutes + CONTEXT_MINUTES
+        inside = (slots >= 0) & (slots < len(owner))
+        won = owner[slots[inside]] == index
+        counts[slots[inside][won]] = cover.values[inside][won, 0]
+    return counts
 
 
-def _elapsed_end(upload: StoredUpload) -> int:
-    assert upload.descriptor.period_ms is not None
-    return upload.committed * upload.descriptor.period_ms
+def _border(parts: Sequence[_Part], day: int, *, floating: bool) -> int:
+    """Return when a civil day begins, on the axis: by the clock that ran nearest to that moment.
 
-
-def _stays_on(upload: StoredUpload, civil_day: int) -> list[Stay]:
-    """Return the upload's stays on a civil day."""
-    clock = clock_of(upload.descriptor, upload.offset_changes)
-    low, high = 0, _elapsed_end(upload)
-    # Only what can lie on the day: its civil time is at most 14 hours from the axis, on either side.
-    near = (civil_day * DAY_MS - clock.axis_ms - DAY_MS, (civil_day + 2) * DAY_MS - clock.axis_ms)
-    found = stays(clock, max(low, near[0]), min(high, near[1])) if near[0] < high and near[1] > low else []
-    return [stay for stay in found if stay.civil_day == civil_day]
-
-
-def _bounds(upload: StoredUpload, civil_day: int) -> tuple[int, int]:
-    """Return a civil day's first and last instant by the clock of an upload that has samples of it."""
-    start = upload.descriptor.start
-    if start.time_zone is not None:
-        midnights = (zone_instant_ms(start.time_zone, (civil_day + more) * DAY_MS) for more in (0, 1))
-        return next(midnights), next(midnights)
-    clock = clock_of(upload.descriptor, upload.offset_changes)
-    theirs = _stays_on(upload, civil_day)
-    offsets = [_offset_s(clock, theirs[0].start_ms), _offset_s(clock, theirs[-1].end_ms - 1)]
-    return civil_day * DAY_MS - offsets[0] * 1000, (civil_day + 1) * DAY_MS - offsets[1] * 1000
-
-
-def _offset_s(clock: Clock, elapsed_ms: int) -> int:
-    offset = next(iter(clock.stretches(elapsed_ms, elapsed_ms + 1))).utc_offset_s
-    assert offset is not None, "a stay has a civil time"
-    return offset
-
-
-def _knows(upload: StoredUpload, *, floating: bool) -> bool:
-    """Tell whether an upload has a place on the axis: civil times for all, instants for those that do not float."""
+    Two days that meet ask for the same border. So each minute is on one of them, whatever offsets the uploads have.
+    """
     if floating:
-        return upload.descriptor.start.kind is not StartKind.INSTANT or bool(upload.offset_changes)
-    return upload.descriptor.start.kind is not StartKind.FLOATING
+        return day * DAY_MS
+
+    def distance(part: _Part) -> int:
+        at = part.clock.day_start_ms(day)
+        return max(part.first_sample * part.period_ms - at, at - part.end_sample * part.period_ms, 0)
+
+    nearest = min(parts, key=distance)  # of two as near, the one that is read
+    return nearest.clock.axis_ms + nearest.clock.day_start_ms(day)
 
 
-def _cover(pieces: Sequence[Piece], key: bytes, start_ms: int, floating: bool, until: _Until | None) -> merge.Cover:  # noqa: FBT001
+def _cover(part: _Part, start_ms: int, *, floating: bool) -> merge.Cover:
     """Return what one upload has around a day: minutes since `start_ms` on the axis, in order."""
-    minutes, values = [np.empty(0, dtype=np.int64)], [np.empty((0, 1), dtype=np.float32)]
-    for piece in pieces:
-        descriptor, segment = piece.upload.descriptor, piece.segment
-        assert descriptor.period_ms is not None
-        clock = clock_of(descriptor, piece.upload.offset_changes)
-        content = as_float32(open_segment(key, segment).values, descriptor).reshape(-1, descriptor.channels)
-        count = segment.count
-        if until is not None and until.upload_id == piece.upload.upload_id:
-            count = max(0, min(count, until.end_sample - segment.first_sample))
-        elapsed = np.arange(segment.first_sample, segment.first_sample + count, dtype=np.int64) * descriptor.period_ms
-        if not count:
+    elapsed = np.arange(part.first_sample, part.end_sample, dtype=np.int64) * part.period_ms
+    minutes, counts = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
+    for stretch in part.clock.stretches(int(elapsed[0]), int(elapsed[-1]) + 1):
+        base = part.clock.civil_ms(stretch, 0)
+        if base is None:  # no civil time, no civil day
             continue
-        for stretch in clock.stretches(int(elapsed[0]), int(elapsed[-1]) + 1):
-            base = clock.civil_ms(stretch, 0) if floating else clock.axis_ms
-            if base is None:
-                continue
-            low, high = np.searchsorted(elapsed, [stretch.start_ms, stretch.end_ms])
-            minutes.append((elapsed[low:high] + base - start_ms) // MINUTE_MS)
-            values.append(content[low:high])
+        low, high = np.searchsorted(elapsed, [stretch.start_ms, stretch.end_ms])
+        minutes.append((elapsed[low:high] + (base if floating else part.clock.axis_ms) - start_ms) // MINUTE_MS)
+        counts.append(part.counts[low:high])
     joined = np.concatenate(minutes)
     order = np.argsort(joined, kind="stable")
-    return merge.Cover(joined[order], np.concatenate(values)[order])
+    return merge.Cover(joined[order], np.concatenate(counts)[order].reshape(-1, 1))

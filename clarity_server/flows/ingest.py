@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarity_server.domain import metrics, sealing, segments
-from clarity_server.domain.civil import DAY_MS, MINUTE_MS, Clock, OffsetChange, stays
-from clarity_server.domain.days import CONTEXT_MINUTES, Day, closings
-from clarity_server.domain.errors import DigestMismatch, InvalidInput, StoreDamaged, TotalMismatch
+from clarity_server.domain.civil import DAY_MS, Clock, OffsetChange, stays
+from clarity_server.domain.days import REACH_DAYS, Day, closings
+from clarity_server.domain.errors import DigestMismatch, InvalidInput, StoreDamaged, TotalMismatch, UploadTakenOver
 from clarity_server.domain.series import (
+    SCALE_MAX,
     Append,
     Chunk,
     Closing,
@@ -52,11 +53,11 @@ class Ingest:
         self._wake = wake
 
     def open(self, account_id: str, upload_id: str, descriptor: Descriptor) -> Intake:
-        """Make the upload or find it, raising its epoch. Raises MetricUnknown, MetricNotStreamable, UploadMismatch."""
-        metrics.streamable(descriptor.metric)
-        fixed = metrics.FIXED_PERIOD_MS.get(descriptor.metric)
-        if fixed is not None and descriptor.period_ms != fixed:
-            raise InvalidInput(series__period=f"{descriptor.metric} has a period of {fixed} ms")
+        """Make the upload or find it, raising its epoch.
+
+        Raises MetricUnknown, MetricNotStreamable, InvalidInput, UploadMismatch.
+        """
+        _check(descriptor)
         self._keys.create_data_key(account_id)
         return Intake(account_id, self._series.open(account_id, upload_id, descriptor))
 
@@ -65,18 +66,27 @@ class Ingest:
         return self._series.upload(account_id, upload_id)
 
     def verify(self, intake: Intake, part: Chunk) -> None:
-        """Compare samples that are committed already with the store, bit for bit. Raises ContentConflict."""
+        """Compare samples that are committed already with the store, bit for bit.
+
+        Raises ContentConflict; StoreDamaged where the store does not have them all: nothing is dropped uncompared.
+        """
         width = intake.descriptor.sample_bytes
-        end = part.first_sample + len(part.values) // width
-        for segment in self._series.segments(intake.account_id, intake.stored.upload_id, part.first_sample, end):
+        at, end = part.first_sample, part.first_sample + len(part.values) // width
+        for segment in self._series.segments(intake.account_id, intake.stored.upload_id, at, end):
+            if segment.first_sample > at:
+                break
             plain = self._plain(segment)
-            low, high = max(part.first_sample, segment.first_sample), min(end, segment.first_sample + segment.count)
-            ours = _cut(Chunk(segment.first_sample, plain.values, plain.offsets_ms), low, high, width)
-            compare(ours, _cut(part, low, high, width), width)
+            high = min(end, segment.first_sample + segment.count)
+            ours = _cut(Chunk(segment.first_sample, plain.values, plain.offsets_ms), at, high, width)
+            compare(ours, _cut(part, at, high, width), width)
+            at = high
+        if at < end:
+            raise StoreDamaged(piece=f"{intake.account_id}|{intake.stored.upload_id}|{at}")
 
     def prepare(self, intake: Intake, batch: Batch) -> Append:
         """Encode and seal a batch and work out all that follows from it; touches neither the store nor the intake."""
         before, descriptor = intake.tip, intake.descriptor
+        assert batch.first_sample == before.committed, "batches are prepared in order"
         values = b"".join(chunk.values for chunk in batch.chunks)
         offsets = _joined_offsets(batch.chunks)
         count = len(values) // descriptor.sample_bytes
@@ -102,7 +112,7 @@ class Ingest:
             before=before,
             after=after,
             segments=tuple(self._sealed(intake, first, part, axis) for first, part, axis in pieces),
-            touched_days=_touched(descriptor, clock, before.committed, committed),
+            touched_days=_touched(descriptor, clock, before.committed, committed, due),
             closings=tuple(due),
         )
 
@@ -115,7 +125,7 @@ class Ingest:
     def finish(self, account_id: str, stored: StoredUpload, total_samples: int, sha256: bytes) -> StoredUpload:
         """Close an upload against the client's figures, re-reading the store. A finished one answers as before.
 
-        Raises TotalMismatch, DigestMismatch; the upload then stays open.
+        Raises TotalMismatch, DigestMismatch; the upload then stays open. Raises UploadTakenOver.
         """
         if total_samples != stored.committed:
             raise TotalMismatch(expected=stored.committed, received=total_samples)
@@ -140,6 +150,8 @@ class Ingest:
         )
         touched = {closing.civil_day for closing in due}
         finished = self._series.finish(account_id, stored, receipt, due, sorted(touched))
+        if finished.receipt != receipt:  # a newer stream has finished it, with more samples than we know of
+            raise UploadTakenOver
         self._wake()
         return finished
 
@@ -194,6 +206,18 @@ class Ingest:
             yield self._plain(segment).values
         if at != stored.committed:
             raise StoreDamaged(piece=f"{account_id}|{stored.upload_id}|{at}")
+
+
+def _check(descriptor: Descriptor) -> None:
+    """Demand what the metric and the encoding ask for. Raises MetricUnknown, MetricNotStreamable, InvalidInput."""
+    metric = metrics.streamable(descriptor.metric)
+    fixed = metrics.FIXED_PERIOD_MS.get(descriptor.metric)
+    if fixed is not None and descriptor.period_ms != fixed:
+        raise InvalidInput(series__period=f"{descriptor.metric} has a period of {fixed} ms")
+    if metric.has_days and descriptor.channels != 1:
+        raise InvalidInput(series__channels=f"{descriptor.metric} has one value a sample")
+    if descriptor.scale > SCALE_MAX:
+        raise InvalidInput(series__scale=f"is over {SCALE_MAX:g}: some values would be read as infinities")
 
 
 def open_segment(key: bytes, segment: Segment) -> segments.Plain:
@@ -264,12 +288,17 @@ def _irregular_runs(times_ms: NDArray[np.int64]) -> Iterator[tuple[int, int, int
         yield low, high, int(times_ms[low]), int(times_ms[high - 1]) + 1
 
 
-def _touched(descriptor: Descriptor, clock: Clock, before: int, after: int) -> tuple[int, ...]:
-    """Return the civil days whose results may change by samples [before, after): their own, and those next to them."""
+def _touched(descriptor: Descriptor, clock: Clock, before: int, after: int, due: Sequence[Closing]) -> tuple[int, ...]:
+    """Return the civil days whose results may change by samples [before, after), or by the days these close.
+
+    A Day is derived from the storage days up to REACH_DAYS from it, so a sample may bear on as many days on either
+    side: by its context, and by the clock of another upload of the source, which no commit knows of.
+    """
     if not metrics.find(descriptor.metric).has_days or descriptor.period_ms is None:
         return ()
-    context = CONTEXT_MINUTES * MINUTE_MS
-    around = stays(clock, max(0, before * descriptor.period_ms - context), after * descriptor.period_ms + context)
-    # The day before the recording's first one has no samples of this upload, but may have some of another.
-    first = {stay.civil_day - 1 for stay in around[:1] if before * descriptor.period_ms < context}
-    return tuple(sorted(first | {stay.civil_day for stay in around}))
+    known = stays(clock, before * descriptor.period_ms, after * descriptor.period_ms)
+    if not known:
+        return ()
+    closed = {closing.civil_day for closing in due}
+    first, last = (clock.axis_ms + known[0].start_ms) // DAY_MS, (clock.axis_ms + known[-1].end_ms - 1) // DAY_MS
+    return tuple(sorted(closed.union(range(first - REACH_DAYS, last + REACH_DAYS + 1))))

@@ -14,10 +14,13 @@ from clarity_server.domain.errors import (
     ChunkTooLarge,
     ContentConflict,
     InvalidInput,
+    UploadFinished,
     UploadMismatch,
 )
 from clarity_server.domain.series import (
     CHUNK_BYTES_MAX,
+    OFFSET_CHANGES_MAX,
+    OFFSET_MS_MAX,
     Append,
     Chunk,
     Descriptor,
@@ -28,7 +31,10 @@ from clarity_server.domain.series import (
 from clarity_server.domain.upload import Upload
 
 BATCH_BYTES_MAX = 1024 * 1024
-"""Value bytes of one commit: larger batches compress no better and hold memory longer."""
+"""Bytes of values and offsets in one commit: larger batches compress no better and hold memory longer."""
+CHUNK_COST_BYTES = 256
+"""What a waiting chunk takes beside its bytes: chunks of one sample must not fill memory that nobody counts."""
+OFFSET_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,12 @@ class Intake:
         self.upload = Upload(stored.committed, stored.committed, finished=stored.receipt is not None)
         self._queue: deque[Chunk] = deque()  # received, not committed; the first `_handed` are in batches
         self._handed = 0
-        self.waiting_bytes = 0  # value bytes received and not yet committed
+        self.waiting_bytes = 0  # memory of what was received and is not yet committed
         self._last_offset_ms = stored.last_offset_ms
-        self._changes: list[OffsetChange] = []
+        self._changes: list[OffsetChange] = []  # noted, and in no batch yet
+        self._moves = {
+            change.first_sample: change.utc_offset_s for change in stored.offset_changes
+        }  # all that are known
 
     @property
     def descriptor(self) -> Descriptor:
@@ -79,16 +88,17 @@ class Intake:
         check_values(chunk.values, self.descriptor.encoding, chunk.first_sample, self.descriptor.channels)
         accepted = self.upload.accept(chunk.first_sample, count)
         fresh = self._part(chunk, *accepted.fresh)
-        if fresh is not None and fresh.offsets_ms is not None and fresh.offsets_ms[0] <= self._last_offset_ms:
-            raise ChunkMalformed(f"the offsets must increase strictly between chunks, at {fresh.first_sample}")
+        if fresh is not None:
+            self._check_time(fresh, accepted.upload.received - 1)
         low, high = accepted.verify
         self._compare_queued(chunk, max(low, self.stored.committed), high)
         return self._part(chunk, low, min(high, self.stored.committed))
 
     def fresh_bytes(self, chunk: Chunk) -> int:
-        """Return how many value bytes of a checked chunk are new."""
+        """Return by how much taking a checked chunk will raise `waiting_bytes`; 0 where nothing of it is new."""
         low, high = self.upload.accept(chunk.first_sample, self._count(chunk)).fresh
-        return max(0, high - low) * self.descriptor.sample_bytes
+        offset_bytes = 0 if chunk.offsets_ms is None else OFFSET_BYTES
+        return (high - low) * (self.descriptor.sample_bytes + offset_bytes) + CHUNK_COST_BYTES if high > low else 0
 
     def take(self, chunk: Chunk) -> None:
         """Take the new part of a chunk that was checked, and whose known part was compared."""
@@ -100,26 +110,30 @@ class Intake:
         if fresh.offsets_ms is not None:
             self._last_offset_ms = int(fresh.offsets_ms[-1])
         self._queue.append(fresh)
-        self.waiting_bytes += len(fresh.values)
+        self.waiting_bytes += _bytes(fresh) + CHUNK_COST_BYTES
 
     def move_clock(self, first_sample: int, utc_offset_s: int) -> None:
         """Note that the clock moves at a sample not yet received; a known move may come again unaltered.
 
-        Raises InvalidInput where the recording has no offsets to change or the move comes too late, UploadMismatch
-        where it differs from the known one.
+        Raises InvalidInput where the recording has no offsets to change, or the move comes too late or is one too many,
+        UploadMismatch where it differs from the known one, UploadFinished.
         """
         if self.descriptor.start.kind in {StartKind.FLOATING, StartKind.ZONE}:
             raise InvalidInput(offset_change="a floating recording and one with a time_zone have no offset changes")
-        known = {change.first_sample: change.utc_offset_s for change in (*self.tip.offset_changes, *self._changes)}
-        if first_sample in known:
-            if known[first_sample] != utc_offset_s:
+        if first_sample in self._moves:
+            if self._moves[first_sample] != utc_offset_s:
                 raise UploadMismatch("offset_change")
             return
-        latest = max(known, default=-1)
-        if first_sample < self.upload.received or first_sample < latest:
+        if self.upload.finished:
+            raise UploadFinished
+        if len(self._moves) >= OFFSET_CHANGES_MAX:
+            raise InvalidInput(offset_change=f"an upload has at most {OFFSET_CHANGES_MAX} offset changes")
+        latest = next(reversed(self._moves), -1)
+        if first_sample < max(self.upload.received, latest):
             raise InvalidInput(
                 offset_change__first_sample=f"must come before its sample, in order; {self.upload.received} received"
             )
+        self._moves[first_sample] = utc_offset_s
         self._changes.append(OffsetChange(first_sample, utc_offset_s, elapsed_ms=-1))
 
     def batch(self) -> Batch | None:
@@ -127,10 +141,10 @@ class Intake:
         taken: list[Chunk] = []
         size = 0
         for chunk in itertools.islice(self._queue, self._handed, None):
-            if taken and size + len(chunk.values) > BATCH_BYTES_MAX:
+            if taken and size + _bytes(chunk) > BATCH_BYTES_MAX:
                 break
             taken.append(chunk)
-            size += len(chunk.values)
+            size += _bytes(chunk)
         if not taken:
             return None
         self._handed += len(taken)
@@ -148,7 +162,7 @@ class Intake:
         self.stored = append.after
         self.upload = self.upload.commit(append.after.committed)
         while self._queue and self._queue[0].first_sample < append.after.committed:
-            self.waiting_bytes -= len(self._queue.popleft().values)
+            self.waiting_bytes -= _bytes(self._queue.popleft()) + CHUNK_COST_BYTES
             self._handed -= 1
 
     def finish(self, finished: StoredUpload) -> None:
@@ -173,6 +187,13 @@ class Intake:
             check_offsets(chunk.offsets_ms, chunk.first_sample)
         return count
 
+    def _check_time(self, fresh: Chunk, last_sample: int) -> None:
+        """Demand that new samples come after those before them, and within the longest recording."""
+        if fresh.offsets_ms is not None and fresh.offsets_ms[0] <= self._last_offset_ms:
+            raise ChunkMalformed(f"the offsets must increase strictly between chunks, at {fresh.first_sample}")
+        if last_sample * (self.descriptor.period_ms or 0) > OFFSET_MS_MAX:
+            raise ChunkMalformed(f"sample {last_sample} lies over {OFFSET_MS_MAX} ms, ten years, after the first one")
+
     def _part(self, chunk: Chunk, start: int, end: int) -> Chunk | None:
         """Cut the samples [start, end) out of a chunk; None where that is nothing."""
         if start >= end:
@@ -185,12 +206,18 @@ class Intake:
 
     def _compare_queued(self, chunk: Chunk, start: int, end: int) -> None:
         """Compare the part [start, end) with what is received and not committed. Raises ContentConflict."""
-        for queued in self._queue:
+        for queued in reversed(self._queue):
             queued_end = queued.first_sample + len(queued.values) // self.descriptor.sample_bytes
+            if start >= min(end, queued_end):  # as for a chunk that is all new: nothing before this one can matter
+                return
             low, high = max(start, queued.first_sample), min(end, queued_end)
             ours, theirs = self._part(queued, low, high), self._part(chunk, low, high)
             if ours is not None and theirs is not None:
                 compare(ours, theirs, self.descriptor.sample_bytes)
+
+
+def _bytes(chunk: Chunk) -> int:
+    return len(chunk.values) + (0 if chunk.offsets_ms is None else chunk.offsets_ms.nbytes)
 
 
 def checksum(chunk: Chunk) -> int:

@@ -1,5 +1,7 @@
 """Read values back over a range of time: in order, one winner per minute and source."""
 
+import itertools
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarity_server.domain import merge, metrics
-from clarity_server.domain.civil import DAY_MS, MINUTE_MS, StartKind
+from clarity_server.domain.civil import DAY_MS, MINUTE_MS, Clock, StartKind
 from clarity_server.domain.errors import TimeKindWrong
-from clarity_server.domain.series import Descriptor, Source, StoredUpload, as_float32
+from clarity_server.domain.series import Source, StoredUpload, as_float32
 from clarity_server.flows.ingest import clock_of, open_segment
-from clarity_server.ports import Keys, Piece, Series
+from clarity_server.ports import Keys, Series
 
 BLOCK_VALUES_MAX = 64 * 1024  # of float32: 256 KiB
+WINDOW_VALUES_MAX = 1024 * 1024  # about, where uploads are compared: with their times, some 12 MiB, held twice
 
 
 class TimeKind(StrEnum):
@@ -59,6 +62,44 @@ class _Run:
     values: NDArray[np.float32]  # (samples, channels)
 
 
+@dataclass(frozen=True, slots=True)
+class _Track:
+    """An upload on the axis asked for, where it lies in [start_ms, end_ms)."""
+
+    upload: StoredUpload
+    clock: Clock
+    kind: TimeKind
+    start_ms: int
+    end_ms: int
+
+    @property
+    def values_per_day(self) -> int:
+        """About how many values it has in a day."""
+        return DAY_MS * self.upload.committed * self.upload.descriptor.channels // _elapsed_end(self.upload)
+
+    def reached(self, window: tuple[int, int]) -> "Iterator[_Reach]":
+        """Yield what lies in a window, stretch by stretch of one offset."""
+        axis, slack = self.clock.axis_ms, 0 if self.kind is TimeKind.INSTANT else DAY_MS
+        low = max(0, window[0] - axis - slack)
+        high = min(_elapsed_end(self.upload), window[1] - axis + slack)
+        for stretch in self.clock.stretches(low, high) if low < high else ():
+            base = axis if self.kind is TimeKind.INSTANT else self.clock.civil_ms(stretch, 0)
+            if base is not None:
+                start, end = max(stretch.start_ms, window[0] - base), min(stretch.end_ms, window[1] - base)
+                if start < end:
+                    yield _Reach(start, end, base, stretch.utc_offset_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Elapsed time [start_ms, end_ms) under one UTC offset, and what to add to it for the axis asked for."""
+
+    start_ms: int
+    end_ms: int
+    base_ms: int
+    utc_offset_s: int | None
+
+
 @dataclass(slots=True)
 class Read:
     """The verb, over its ports."""
@@ -84,107 +125,142 @@ class Read:
     ) -> Iterator[Block]:
         """Yield the values in [start_ms, end_ms), by source and then by time; `tally` counts along.
 
-        Raises MetricUnknown; TimeKindWrong when there is data, but none with this kind of time.
+        What is read is what was committed at the call. Raises MetricUnknown; TimeKindWrong when there is data, but none
+        with this kind of time.
         """
         metrics.streamable(metric)
-        uploads = [one for one in self.series.uploads(account_id, metric) if source in {None, one.descriptor.source}]
-        usable = [one for one in uploads if self._has(one, kind)]
+        uploads = [
+            one
+            for one in self.series.uploads(account_id, metric)
+            if one.committed and source in {None, one.descriptor.source}
+        ]
+        usable = sorted((one for one in uploads if self._has(one, kind)), key=_source)
         if uploads and not usable:
             raise TimeKindWrong(f"no recording of {metric} has {kind} times ({len(uploads)} have the other kind)")
-        for each in sorted({one.descriptor.source for one in usable}, key=lambda one: (one.device, one.app)):
-            theirs = {one.upload_id: one for one in usable if one.descriptor.source == each}
-            for day_start in range(start_ms // DAY_MS * DAY_MS, end_ms, DAY_MS):
-                window = (max(start_ms, day_start), min(end_ms, day_start + DAY_MS))
-                runs = self._runs(account_id, metric, each, theirs, kind, window)
-                yield from _merged(runs, window, tally)
+        for _, theirs in itertools.groupby(usable, key=_source):
+            for window, near in _windows([_track(one, kind) for one in theirs], start_ms, end_ms):
+                runs = self._runs(account_id, near, window)
+                # One upload's runs are passed on as they come: a day of them may not fit into memory.
+                kept = runs if len(near) == 1 else _merged(list(runs), window, tally)
+                for run in kept:
+                    yield from _blocks(_part(run, *np.searchsorted(run.times_ms, (start_ms, end_ms))), tally)
 
     def _has(self, upload: StoredUpload, kind: TimeKind) -> bool:
         known = upload.descriptor.start.kind in self._kinds[kind]
         return known or (kind is TimeKind.CIVIL and bool(upload.offset_changes))
 
-    def _runs(
-        self,
-        account_id: str,
-        metric: str,
-        source: Source,
-        uploads: dict[str, StoredUpload],
-        kind: TimeKind,
-        window: tuple[int, int],
-    ) -> list[_Run]:
-        """Return what the source's uploads have in a window of at most one day."""
-        day = window[0] // DAY_MS
-        # A civil day lies within three storage days, whatever the offset.
-        span = (day, day + 1) if kind is TimeKind.INSTANT else (day - 1, day + 2)
-        key = self.keys.data_key(account_id) if uploads else b""
-        return [
-            run
-            for piece in self.series.pieces(account_id, metric, span, source)
-            if piece.upload.upload_id in uploads and _near(piece, kind, window)
-            for run in _cut_runs(piece, key, kind, window)
-        ]
+    def _runs(self, account_id: str, tracks: Sequence[_Track], window: tuple[int, int]) -> Iterator[_Run]:
+        """Yield what a source's uploads have in a window of at most one day."""
+        key = self.keys.data_key(account_id)
+        for track in tracks:
+            if track.upload.descriptor.period_ms is not None:
+                yield from self._regular_runs(account_id, key, track, window)
+        irregular = [track for track in tracks if track.upload.descriptor.period_ms is None]
+        if irregular:
+            yield from self._irregular_runs(account_id, key, irregular, window)
+
+    def _regular_runs(self, account_id: str, key: bytes, track: _Track, window: tuple[int, int]) -> Iterator[_Run]:
+        """Yield the samples of a regular series in a window, whose positions follow from their times."""
+        upload, descriptor, period_ms = track.upload, track.upload.descriptor, track.upload.descriptor.period_ms
+        assert period_ms is not None
+        for reach in track.reached(window):
+            first, end = -(-reach.start_ms // period_ms), -(-reach.end_ms // period_ms)
+            for segment in self.series.segments(account_id, upload.upload_id, first, end) if first < end else ():
+                low, high = max(first, segment.first_sample), min(end, segment.first_sample + segment.count)
+                values = as_float32(open_segment(key, segment).values, descriptor).reshape(-1, descriptor.channels)
+                times = np.arange(low, high, dtype=np.int64) * period_ms + reach.base_ms
+                inside = slice(low - segment.first_sample, high - segment.first_sample)
+                yield _Run(upload, low, times, reach.utc_offset_s, values[inside])
+
+    def _irregular_runs(
+        self, account_id: str, key: bytes, tracks: Sequence[_Track], window: tuple[int, int]
+    ) -> Iterator[_Run]:
+        """Yield the samples of irregular series of one source in a window, found by their storage days."""
+        by_id = {track.upload.upload_id: (track.upload, list(track.reached(window))) for track in tracks}
+        descriptor = tracks[0].upload.descriptor
+        # A civil time is less than a day from its instant.
+        slack = 0 if tracks[0].kind is TimeKind.INSTANT else DAY_MS
+        span = ((window[0] - slack) // DAY_MS, (window[1] - 1 + slack) // DAY_MS + 1)
+        for piece in self.series.pieces(account_id, descriptor.metric, span, descriptor.source):
+            segment, (upload, reaches) = piece.segment, by_id.get(piece.upload.upload_id, (piece.upload, ()))
+            if not reaches or segment.end_ms <= window[0] - slack or segment.start_ms >= window[1] + slack:
+                continue
+            plain = open_segment(key, segment)
+            assert plain.offsets_ms is not None
+            values = as_float32(plain.values, upload.descriptor).reshape(-1, upload.descriptor.channels)
+            elapsed = plain.offsets_ms[: max(0, upload.committed - segment.first_sample)]
+            for reach in reaches:
+                low, high = np.searchsorted(elapsed, (reach.start_ms, reach.end_ms))
+                if low < high:
+                    times, first = elapsed[low:high] + reach.base_ms, segment.first_sample + int(low)
+                    yield _Run(upload, first, times, reach.utc_offset_s, values[low:high])
 
 
-def _near(piece: Piece, kind: TimeKind, window: tuple[int, int]) -> bool:
-    """Tell whether a segment can reach into the window, without opening it."""
-    slack = 0
-    if kind is TimeKind.CIVIL and piece.upload.descriptor.start.kind is not StartKind.FLOATING:
-        slack = DAY_MS
-    return piece.segment.start_ms < window[1] + slack and piece.segment.end_ms > window[0] - slack
+def _source(upload: StoredUpload) -> tuple[str, str]:
+    return (upload.descriptor.source.device, upload.descriptor.source.app)
 
 
-def _cut_runs(piece: Piece, key: bytes, kind: TimeKind, window: tuple[int, int]) -> Iterator[_Run]:
-    """Open a segment and yield its samples within the window, cut where the UTC offset changes."""
-    descriptor, segment = piece.upload.descriptor, piece.segment
-    clock = clock_of(descriptor, piece.upload.offset_changes)
-    plain = open_segment(key, segment)
-    elapsed = _elapsed(descriptor, segment.first_sample, segment.count, plain.offsets_ms)
-    values = as_float32(plain.values, descriptor).reshape(-1, descriptor.channels)
-    for stretch in clock.stretches(int(elapsed[0]), int(elapsed[-1]) + 1):
-        if kind is TimeKind.INSTANT:
-            base: int | None = clock.axis_ms
-        else:
-            at_zero = clock.civil_ms(stretch, 0)
-            base = at_zero
-        if base is None:
-            continue
-        low, high = np.searchsorted(elapsed, [stretch.start_ms, stretch.end_ms])
-        times = elapsed[low:high] + base
-        inside = slice(*np.searchsorted(times, window))
-        if len(times[inside]):
-            first = segment.first_sample + int(low) + inside.start
-            yield _Run(piece.upload, first, times[inside], stretch.utc_offset_s, values[low:high][inside])
+def _elapsed_end(upload: StoredUpload) -> int:
+    """Return the elapsed time after the last sample."""
+    period_ms = upload.descriptor.period_ms
+    return upload.last_offset_ms + 1 if period_ms is None else upload.committed * period_ms
 
 
-def _elapsed(
-    descriptor: Descriptor, first_sample: int, count: int, offsets_ms: NDArray[np.int64] | None
-) -> NDArray[np.int64]:
-    if offsets_ms is not None:
-        return offsets_ms
-    assert descriptor.period_ms is not None
-    return np.arange(first_sample, first_sample + count, dtype=np.int64) * descriptor.period_ms
+def _track(upload: StoredUpload, kind: TimeKind) -> _Track:
+    clock = clock_of(upload.descriptor, upload.offset_changes)
+    end_ms = _elapsed_end(upload)
+    if kind is TimeKind.INSTANT:
+        return _Track(upload, clock, kind, clock.axis_ms, clock.axis_ms + end_ms)
+    starts_ends = [
+        (start, start + stretch.end_ms - stretch.start_ms)
+        for stretch in clock.stretches(0, end_ms)
+        if (start := clock.civil_ms(stretch, stretch.start_ms)) is not None
+    ]
+    return _Track(upload, clock, kind, min(start for start, _ in starts_ends), max(end for _, end in starts_ends))
 
 
-def _merged(runs: Sequence[_Run], window: tuple[int, int], tally: Tally) -> Iterator[Block]:
-    """Yield a window's samples in time order, each minute from the upload that wins it."""
+def _windows(
+    tracks: Sequence[_Track], start_ms: int, end_ms: int
+) -> Iterator[tuple[tuple[int, int], Sequence[_Track]]]:
+    """Cut [start_ms, end_ms) into windows of whole minutes, with the uploads that reach into each, where any does.
+
+    A window is at most a day, and shorter where several uploads have more values than should be in memory.
+    """
+    waiting = deque(sorted(tracks, key=lambda track: track.start_ms))
+    reaching: list[_Track] = []
+    at = start_ms // MINUTE_MS * MINUTE_MS
+    while at < end_ms:
+        reaching = [track for track in reaching if track.end_ms > at]
+        if not reaching and waiting:
+            at = max(at, waiting[0].start_ms // MINUTE_MS * MINUTE_MS)
+        while waiting and waiting[0].start_ms < at + DAY_MS:
+            reaching.append(waiting.popleft())
+        if not reaching:
+            return
+        until = min(at + _step_ms(reaching), -(-end_ms // MINUTE_MS) * MINUTE_MS)
+        near = [track for track in reaching if track.start_ms < until and track.end_ms > at]
+        if near and at < end_ms:
+            yield (at, until), near
+        at = until
+
+
+def _step_ms(tracks: Sequence[_Track]) -> int:
+    values_per_day = sum(track.values_per_day for track in tracks)
+    if len(tracks) == 1 or values_per_day <= WINDOW_VALUES_MAX:
+        return DAY_MS
+    return max(1, DAY_MS * WINDOW_VALUES_MAX // values_per_day // MINUTE_MS) * MINUTE_MS
+
+
+def _merged(runs: Sequence[_Run], window: tuple[int, int], tally: Tally) -> Sequence[_Run]:
+    """Return a window's samples in time order, each minute from the upload that wins it."""
     uploads = sorted({run.upload.upload_id: run.upload for run in runs}.values(), key=merge.precedence)
-    if len(uploads) > 1:
-        runs = _won(runs, uploads, window, tally)
-    for run in sorted(runs, key=lambda run: int(run.times_ms[0])):
-        yield from _blocks(run, tally)
-
-
-def _won(runs: Sequence[_Run], uploads: Sequence[StoredUpload], window: tuple[int, int], tally: Tally) -> list[_Run]:
-    first = window[0] // MINUTE_MS
-    count = -(-window[1] // MINUTE_MS) - first
+    first, count = window[0] // MINUTE_MS, (window[1] - window[0]) // MINUTE_MS
     rank = {upload.upload_id: index for index, upload in enumerate(uploads)}
     covers = [_cover([run for run in runs if run.upload.upload_id == upload.upload_id]) for upload in uploads]
-    owner, conflicts = merge.winners([upload.descriptor.revision for upload in uploads], covers, first, count)
-    tally.conflict_minutes += conflicts
-    return [
-        part
-        for run in runs
-        for part in _kept(run, owner[run.times_ms // MINUTE_MS - first] == rank[run.upload.upload_id])
-    ]
+    owner, conflicted = merge.winners([upload.descriptor.revision for upload in uploads], covers, first, count)
+    tally.conflict_minutes += int(np.count_nonzero(conflicted))
+    won = (part for run in runs for part in _kept(run, owner, rank[run.upload.upload_id], first))
+    return sorted(won, key=lambda run: int(run.times_ms[0]))
 
 
 def _cover(runs: Sequence[_Run]) -> merge.Cover:
@@ -195,11 +271,20 @@ def _cover(runs: Sequence[_Run]) -> merge.Cover:
     return merge.Cover(minutes[order], values[order])
 
 
-def _kept(run: _Run, keep: NDArray[np.bool_]) -> Iterator[_Run]:
-    """Cut a run to the samples that won, as contiguous runs."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], keep, [False])).astype(np.int8)))
-    for low, high in edges.reshape(-1, 2).tolist():
-        yield _Run(run.upload, run.first_sample + low, run.times_ms[low:high], run.utc_offset_s, run.values[low:high])
+def _kept(run: _Run, owner: NDArray[np.int32], rank: int, first: int) -> Iterator[_Run]:
+    """Cut a run to the samples that won, and wherever another upload has won a minute in between."""
+    slots = run.times_ms // MINUTE_MS - first
+    others = np.cumsum((owner != rank) & (owner >= 0))[slots]  # minutes of other uploads, up to each sample
+    mine = owner[slots] == rank
+    cuts = np.flatnonzero((mine[1:] != mine[:-1]) | (others[1:] != others[:-1])) + 1
+    for low, high in itertools.pairwise((0, *cuts.tolist(), len(slots))):
+        if mine[low]:
+            yield _part(run, low, high)
+
+
+def _part(run: _Run, low: int, high: int) -> _Run:
+    inside = slice(low, high)
+    return _Run(run.upload, run.first_sample + int(low), run.times_ms[inside], run.utc_offset_s, run.values[inside])
 
 
 def _blocks(run: _Run, tally: Tally) -> Iterator[Block]:

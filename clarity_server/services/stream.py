@@ -58,6 +58,7 @@ class Stream:
         self._arrived = asyncio.Event()  # for the committer
         self._released = asyncio.Event()  # for the reader
         self._reader: asyncio.Task[None] | None = None
+        self._opening: asyncio.Timeout | None = None  # while the first message is awaited
         self._intake: Intake | None = None
         self._why: ClarityError | None = None
         self._finish: pb.FinishUpload | None = None
@@ -68,6 +69,8 @@ class Stream:
             self._why = why
             if self._reader is not None:
                 self._reader.cancel()
+            elif self._opening is not None:
+                self._opening.reschedule(asyncio.get_running_loop().time())
 
     def wake(self) -> None:
         """Look for new results."""
@@ -101,10 +104,12 @@ class Stream:
 
     async def _open(self) -> tuple[Intake, int]:
         try:
-            async with asyncio.timeout(OPEN_WITHIN_S):
+            async with asyncio.timeout(OPEN_WITHIN_S) as self._opening:
                 first = await anext(self._requests, None)
         except TimeoutError as why:
-            raise DeadlineExceeded(OPEN_WITHIN_S) from why
+            raise self._why or DeadlineExceeded(OPEN_WITHIN_S) from why
+        finally:
+            self._opening = None
         if first is None or first.WhichOneof("message") != "open":
             raise MessageOutOfOrder("the first message must be `open`")
         upload_id, descriptor, after_result = wire.from_open(first.open, "" if self._all_there else "open.")
@@ -146,7 +151,8 @@ class Stream:
                 done = self._reader is not None and self._reader.done()
                 batch = intake.batch()
                 if batch is None:
-                    if done:
+                    # A write that failed ends the stream at once: its client may be waiting for just this commit.
+                    if done or (writing is not None and writing.done() and writing.exception() is not None):
                         break
                     await self._arrived.wait()
                     self._arrived.clear()
@@ -156,6 +162,7 @@ class Stream:
                 if writing is not None:
                     await writing
                 writing = asyncio.create_task(self._write(intake, append))
+                writing.add_done_callback(lambda _: self._arrived.set())
             if writing is not None:
                 await writing
         finally:

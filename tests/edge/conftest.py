@@ -12,7 +12,8 @@ from tests.edge.running import DESCRIPTORS, READY_WITHIN_S, StartEdge
 from tests.edge.upstream import Upstream
 
 ONE_SECOND = {
-    "{max_stream_duration: 30s, grpc_timeout_header_max: 30s}": "{max_stream_duration: 1s, grpc_timeout_header_max: 1s}"
+    "  max_stream_duration: 30s": "  max_stream_duration: 1s",
+    "grpc_timeout_header_max: 30s": "grpc_timeout_header_max: 1s",
 }
 
 
@@ -49,10 +50,10 @@ def start_edge(jwks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Start an Envoy before any server on this machine, with changes to envoy.yaml; all are stopped at the end."""
     started: list[edge.Edge] = []
 
-    def start(server_port: int, changes: dict[str, str] | None = None, keys: Path | None = None) -> edge.Edge:
+    def start(server_port: int, changes: dict[str, str] | None = None) -> edge.Edge:
         config = edge.amend(edge.read_config(), changes) if changes else None
         folder = tmp_path_factory.mktemp("envoy")
-        started.append(edge.start(0, server_port, keys or jwks, DESCRIPTORS, folder, config=config))
+        started.append(edge.start(0, server_port, jwks, DESCRIPTORS, folder, config=config))
         return started[-1]
 
     yield start

@@ -15,8 +15,8 @@ POLL_S = 0.02
 class StartEdge(Protocol):
     """Starts an Envoy before a server on this machine; it is stopped when the tests end."""
 
-    def __call__(self, server_port: int, changes: dict[str, str] | None = None, keys: Path | None = None) -> edge.Edge:
-        """`changes` are literals of envoy.yaml; `keys` are the real server's by default."""
+    def __call__(self, server_port: int, changes: dict[str, str] | None = None) -> edge.Edge:
+        """`changes` are literals of envoy.yaml and what takes their place."""
 
 
 def until(holds: Callable[[], bool], within_s: float = READY_WITHIN_S) -> None:

@@ -1,9 +1,12 @@
 """Streams through Envoy: both ways at once over each protocol, as long as they last, and the limits around them."""
 
+import http.client
 import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,6 +16,7 @@ from clarity import edge
 from clarity.v1.auth_service_pb2 import GetAccountRequest
 from clarity.v1.auth_service_pb2_grpc import AuthServiceStub
 from clarity.v1.health_data_service_pb2 import (
+    ListMetricsResponse,
     OpenUpload,
     ReadSeriesRequest,
     ReadSeriesResponse,
@@ -22,11 +26,12 @@ from clarity.v1.health_data_service_pb2 import (
 from clarity.v1.health_data_service_pb2_grpc import HealthDataServiceStub
 from tests.edge.cases import PULSE
 from tests.edge.people import HEART_RATE, Person, chunk_at, recording, series_of
-from tests.edge.running import READY_WITHIN_S, StartEdge
+from tests.edge.running import READY_WITHIN_S, StartEdge, until
 from tests.edge.surfaces import as_json, reason_of, status_of
 from tests.edge.upstream import SLOW, Upstream
 from tests.edge.web import Talk, call, framed, send, web_call
 
+MIB = 1024 * 1024
 STREAM = "/v1/uploads:stream"
 READ = "/v1/series:read"
 STREAM_RPC = "/clarity.v1.HealthDataService/StreamSeries"
@@ -58,19 +63,14 @@ def test_json_streams_both_ways_at_once(envoy: edge.Edge, person: Person) -> Non
 
 
 def test_a_json_stream_may_be_longer_than_a_json_body(envoy: edge.Edge, person: Person) -> None:
-    """The limit of 8 MiB is one message's, not a recording's."""
+    """A recording is not one body of 5 MiB."""
     values = [60.0] * 64 * 1024
     messages = list(recording("long", series_of(HEART_RATE), values * 40, each=len(values)))
     pieces = [json.dumps(as_json(message)) for message in messages]
     body = "[" + ",".join(pieces) + "]"
-    assert len(body) > 8 * 1024 * 1024
-    told = call_text(envoy.port, STREAM, person.access_token, body)
+    assert len(body) > 8 * MIB
+    told = json_stream(envoy.port, STREAM, body, person.access_token)
     assert told[-1]["receipt"]["total_samples"] == str(len(values) * 40)
-
-
-def call_text(port: int, path: str, token: str, body: str) -> list[Any]:
-    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-    return send(port, "POST", path, body, headers).lines
 
 
 def test_a_json_stream_that_pauses_ends_with_its_progress(envoy: edge.Edge, person: Person) -> None:
@@ -147,10 +147,54 @@ def json_stream(port: int, path: str, body: Any, token: str) -> list[Any]:  # no
 # ---- limits ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_body_over_the_limit_is_refused(envoy: edge.Edge, person: Person) -> None:
-    blob = {"series": {"metric": "x" * 9 * 1024 * 1024}}
-    refused = call(envoy.port, "POST", "/v1/uploads/big:append", person.access_token, blob)
-    assert (refused.status, refused.json["code"]) == (413, 8)
+@pytest.mark.parametrize("path", ["/v1/auth:signUp", "/v1/uploads/big:append", READ])
+@pytest.mark.parametrize("encoding", ["content-length", "chunked"])
+def test_a_body_over_the_limit_is_refused(
+    envoy: edge.Edge, person: Person, tmp_path: Path, path: str, encoding: str
+) -> None:
+    """Also where no token is needed. Envoy would hold all of it, at several times its length."""
+    body = tmp_path / "body"
+    body.write_text(json.dumps({"email": "x" * 6 * MIB}))
+    # curl, because it hears the refusal while it still sends.
+    command = ["curl", "-sS", "-w", "\n%{http_code}", "-H", "expect:"]
+    command += ["-H", f"authorization: Bearer {person.access_token}"]
+    command += ["-H", "transfer-encoding: chunked"] if encoding == "chunked" else []
+    command += ["--data-binary", f"@{body}", f"http://127.0.0.1:{envoy.port}{path}"]
+    text, _, status = subprocess.run(command, capture_output=True, text=True, check=True).stdout.rpartition("\n")
+    assert (status, json.loads(text)["code"]) == ("413", grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
+
+
+def test_the_largest_append_of_the_contract_passes_as_json(envoy: edge.Edge, person: Person) -> None:
+    """3 MiB of values are 4 MiB in base64, and their chunks around them."""
+    values = [60.0] * 64 * 1024
+    items = [{"chunk": as_json(chunk_at(number * len(values), values))} for number in range(12)]
+    message = {"series": as_json(series_of(HEART_RATE)), "items": items}
+    taken = call(envoy.port, "POST", "/v1/uploads/largest:append", person.access_token, message)
+    assert (taken.status, taken.json["progress"]["committed_samples"]) == (200, str(3 * MIB // 4))
+
+
+def test_a_long_answer_arrives_whole(impatient: edge.Edge, upstream: Upstream, person: Person) -> None:
+    """Red without max_response_body_size: over 1 MiB would be a 500."""
+    upstream.answers["ListMetrics"] = ListMetricsResponse(next_page_token="x" * 3 * MIB)
+    try:
+        told = call(impatient.port, "GET", "/v1/metrics", person.access_token)
+    finally:
+        del upstream.answers["ListMetrics"]
+    assert (told.status, len(told.json["next_page_token"])) == (200, 3 * MIB)
+
+
+def test_a_json_stream_over_its_limit_is_cut_where_the_client_sees_it(
+    start_edge: StartEdge, upstream: Upstream, person: Person
+) -> None:
+    """Its chunked answer breaks off, so nobody takes it for whole."""
+    strict = start_edge(upstream.port, {"max_request_bytes: 67108864": "max_request_bytes: 65536"})
+    strict.wait_ready(READY_WITHIN_S)
+    with Talk(strict.port, STREAM, person.access_token) as talk:
+        talk.say("[" + json.dumps(as_json(opening("cut"))))
+        assert list(talk.hear()) == ["opened"]
+        talk.say("," + json.dumps(as_json(StreamSeriesRequest(chunk=chunk_at(0, [60.0] * 32 * 1024)))))
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            talk.rest()
 
 
 ONE_CALL = {

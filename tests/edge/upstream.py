@@ -38,6 +38,7 @@ class Upstream:
 
     def __init__(self, port: int = 0) -> None:
         self.seen: list[tuple[str, Mapping[str, str]]] = []  # (RPC, metadata) of every call
+        self.answers: dict[str, Message] = {}  # by RPC; an empty one otherwise
         self.fails_with: Status | None = None
         self.released = threading.Event()  # until then a reading stays open
         self.gave_up = threading.Event()  # somebody no longer waits for SLOW
@@ -76,13 +77,13 @@ class Upstream:
                 return grpc.stream_stream_rpc_method_handler(self._stream_series, *coders)
             case "ReadSeries":
                 return grpc.unary_stream_rpc_method_handler(self._read_series, *coders)
-        answer = message_factory.GetMessageClass(method.output_type)()
+        empty = message_factory.GetMessageClass(method.output_type)()
 
         def unary(request: Message, context: grpc.ServicerContext) -> Message:
             self._note(context, method.name)
             if getattr(request, "upload_id", "") == SLOW:
                 self._wait_until_nobody_does(context)
-            return answer
+            return self.answers.get(method.name, empty)
 
         return grpc.unary_unary_rpc_method_handler(unary, *coders)
 

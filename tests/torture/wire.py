@@ -74,6 +74,8 @@ class Caller:
         """Take where to call and, when signed in already, the access token."""
         self.address = address
         self.token = token
+        self.refresh_token = ""
+        self.email = ""
         self.channel = grpc.aio.insecure_channel(address, options=OWN_CONNECTION)
         self.auth = AuthServiceStub(self.channel)
         self.health = HealthDataServiceStub(self.channel)
@@ -99,8 +101,10 @@ class Caller:
         return Caller(address or self.address, self.token)
 
     async def sign_in(self, email: str, password: str) -> None:
+        self.email = email
         request = auth.SignInRequest(email=email, password=password, request_id=uuid.uuid4().hex)
-        self.token = (await self.auth.SignIn(request, timeout=CALL_S)).session.access_token
+        session = (await self.auth.SignIn(request, timeout=CALL_S)).session
+        self.token, self.refresh_token = session.access_token, session.refresh_token
 
     async def append(self, request: pb.AppendSeriesRequest) -> pb.AppendSeriesResponse:
         return await self.health.AppendSeries(request, metadata=self.metadata, timeout=CALL_S)
@@ -190,7 +194,7 @@ class Stream:
 
     async def end(self) -> Ending:
         """Hear everything, and return how the call ended."""
-        return await self._listening
+        return await asyncio.shield(self._listening)
 
     def cancel(self) -> None:
         """End the call at once: the server sees a reset stream."""
@@ -210,6 +214,7 @@ class Stream:
 
     def _ending(self, error: grpc.aio.AioRpcError) -> Ending:
         # grpc.aio loses the trailers when one of our writes meets the end of the call; what was told in band stays.
+        # https://github.com/grpc/grpc/issues/36066
         if error.details() == LOST_TRAILERS and self.problem is not None:
             return ending_told(self.problem)
         return ending(error)

@@ -39,6 +39,10 @@ class World:
         return self.stores / "clarity.db"
 
     @property
+    def keys(self) -> Path:
+        return self.folder / "keys"
+
+    @property
     def log(self) -> Path:
         return self.folder / "server.log"
 
@@ -113,7 +117,7 @@ class World:
             "LISTEN": f"{HOST}:0",
             "RECORDS": f"sqlite:{self.records}",
             "BLOBS": f"file:{self.stores / 'blobs'}",
-            "KEYS": f"file:{self.folder / 'keys'}",
+            "KEYS": f"file:{self.keys}",
             "JWKS_FILE": str(self.folder / "jwks.json"),
         }
 

@@ -62,6 +62,7 @@ ADVICE = {
     "METRIC_UNKNOWN": "`clarity metrics` lists them",
     "METRIC_NOT_STREAMABLE": "`clarity metrics` tells which can be streamed",
     "UPLOAD_MISMATCH": "this recording was sent before under another description",
+    "FEATURE_OFF": "ask whoever runs the server",
     "STORE_FULL": "make room on the server and run the same command again",
     "SHUTTING_DOWN": "run the same command again in a moment",
     "STORE_UNAVAILABLE": "run the same command again in a moment",
@@ -496,6 +497,7 @@ def sentence(error: Exception) -> str:
 
 def main() -> NoReturn:
     """Run the command; end with a sentence where it fails in an expected way."""
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its own remarks say less than our sentences
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without the character shows a mark, not a traceback
@@ -509,3 +511,7 @@ def main() -> NoReturn:
 def _fail(why: str) -> NoReturn:
     show.console(stderr=True).print(show.text(("clarity: ", "bad"), why))
     sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

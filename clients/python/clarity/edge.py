@@ -32,12 +32,14 @@ CONFIG = Path(__file__).parents[3] / "envoy" / "envoy.yaml"
 """Where a checkout has it; an installed package has none, and is told where by its caller."""
 CONFIG_BYTES_MAX = 1 << 20
 
+# Several may run on one machine; only what matters is logged, and it can be read within a second.
+FLAGS = ("--use-dynamic-base-id", "--log-level", "warning", "--file-flush-interval-msec", "1000")
 BOUND_S = 10.0  # for Envoy to bind its port; 0.2 s on an idle machine
 STOP_S = 5.0  # for Envoy to end after SIGTERM, which it does at once
 POLL_S = 0.05
 PROBE_S = 1.0  # for one answer of /healthz or the admin port, both on loopback
 LOG_LINES_MAX = 5
-LOG_LINE_CHARS_MAX = 600  # after its first words, Envoy's complaint repeats the whole configuration
+LOG_LINE_CHARS_MAX = 1000  # after its first words, Envoy's complaint repeats the whole configuration
 
 # The public key of RFC 8037, appendix A.1: only its shape counts where nothing is verified.
 STAND_IN_JWKS = {
@@ -80,7 +82,6 @@ def render(text: str, *, listen_port: int, admin_port: int, server_port: int, jw
         "port_value: 50051": f"port_value: {server_port}",
         "proto_descriptor: build/clarity.binpb": f"proto_descriptor: {_quoted(descriptors)}",
         "filename: var/jwks.json": f"filename: {_quoted(jwks)}",
-        "watched_directory: {path: var}": f"watched_directory: {{path: {_quoted(jwks.parent)}}}",
     }
     return amend(text, here)
 
@@ -137,21 +138,13 @@ def start(
             raise EdgeError(f"{needed} is missing; {origin}")
     directory.mkdir(parents=True, exist_ok=True)
     rendered, admin, access, log = (directory / name for name in ("envoy.yaml", "admin", "access.log", "envoy.log"))
-    rendered.write_text(
-        render(
-            read_config() if config is None else config,
-            listen_port=listen_port,
-            admin_port=0,
-            server_port=server_port,
-            jwks=jwks,
-            descriptors=descriptors,
-        ),
-        encoding="utf-8",
-    )
+    ports = {"listen_port": listen_port, "admin_port": 0, "server_port": server_port}
+    text = read_config() if config is None else config
+    rendered.write_text(render(text, **ports, jwks=jwks, descriptors=descriptors), encoding="utf-8")
     admin.unlink(missing_ok=True)  # an older run's would send us to another program
     command = [str(binary()), "-c", str(rendered), "--admin-address-path", str(admin), "--concurrency", str(workers)]
     with access.open("ab") as to_access, log.open("ab") as to_log:
-        process = _spawn([*command, "--use-dynamic-base-id", "--log-level", "warning"], to_access, to_log)
+        process = _spawn([*command, *FLAGS], to_access, to_log)
     try:
         return Edge(process, _bound_port(process, admin, log), log)
     except BaseException:

@@ -86,6 +86,11 @@ class Server:
         self._process = spawn(server_command(), environment(settings, inherit=self._inherit), self._log)
         self.port = wait_for(self._served_port, self.failed)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it is there, serving or not."""
+        return self._process is not None and self._process.poll() is None
+
     def failed(self) -> str | None:
         """Say how it ended, or None while it runs."""
         if self._process is None or self._process.poll() is None:
@@ -151,6 +156,11 @@ class Stand:
         """Where Envoy listens."""
         assert self._edge is not None, "Envoy is not running"
         return f"{HOST}:{self._edge.port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether one of the two is there."""
+        return self.server.is_running or (self._edge is not None and self._edge.process.poll() is None)
 
     def wait_ready(self) -> None:
         """Return once Envoy sends calls to the server again. Raises EdgeError."""

@@ -180,7 +180,7 @@ class UploadView:
                 self._line(opened_line(event))
                 self._committed(event.committed_samples)
             case UploadProgress():
-                self._line(progress_line(event, self._sent))
+                self._line(progress_line(event, max(self._sent, event.received_samples)))
                 self._committed(event.committed_samples)
             case Day():
                 self._line(text(("day        ", "good"), day_line(event).line()))
@@ -200,4 +200,4 @@ class UploadView:
 def interrupted_line(event: Interrupted) -> Text:
     """Say what happened and what is done about it."""
     what = "renewing the token" if event.renew else f"trying again in {event.wait_s:.1f} s"
-    return text(("cut off", "warning"), f"    {event.error.text}; {event.committed:,} samples known to be safe; {what}")
+    return text(("cut off", "warning"), f"    {event.error.text}, {event.committed:,} safe; {what}")

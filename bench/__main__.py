@@ -1,0 +1,33 @@
+"""Lists the benchmarks, and runs those that are named, or all: `python -m bench [NAME …]`."""
+
+import argparse
+import importlib
+import os
+import platform
+
+BENCHES = {
+    "ingest": "durable ingest against an empty gRPC stream, FastAPI with SQLite, and VictoriaMetrics",
+    "memory": "the server's memory after 10 and after 1,000 chunks",
+    "unary": "GetAccount against an empty echo on the same server",
+    "auth_time": "a refused sign-in of an account against one of a stranger",
+}
+
+
+def main() -> None:
+    """Run the benchmarks, one after the other: they share the machine's cores."""
+    listed = "\n".join(f"  {name:10} {what}" for name, what in BENCHES.items())
+    parser = argparse.ArgumentParser(
+        prog="bench", description=f"{__doc__}\n\n{listed}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones; all when none is named")
+    names = parser.parse_args().names or list(BENCHES)
+    if unknown := set(names) - set(BENCHES):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there is {', '.join(BENCHES)}")
+    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
+    for name in names:
+        print(f"\n{name}: {BENCHES[name]}", flush=True)
+        importlib.import_module(f"bench.{name}").main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+"""`clarity demo`, as a newcomer runs it: what it shows, what it leaves on disk, and that it leaves nothing running."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from clarity import demo, local
+from clarity.v1.day_pb2 import Day, MinuteRange
+
+ROOT = Path(__file__).parents[2]
+REAL = ROOT.parent / "shared" / "data" / "actiwatch" / "example_01.AWD"
+COMMAND = [sys.executable, "-m", "clarity.cli", "demo"]
+TIMEOUT_S = 110
+
+# Each of these starts a server and an Envoy, and one of them kills its server.
+pytestmark = pytest.mark.timeout(120)
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """A newcomer's, with a cache of their own, no registry, and settings that must not matter."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CLARITY")}
+    own = {"XDG_CACHE_HOME": str(folder / "cache"), "PIP_NO_INDEX": "1", "CLARITY_RECORDS": "sqlite:elsewhere.db"}
+    return {**kept, **own, **more}
+
+
+def shown(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def processes_of(folder: Path) -> list[str]:
+    """The commands of all processes that work in a folder; nothing where the system does not tell."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink().is_relative_to(folder):
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+        except OSError:  # it has ended meanwhile, or belongs to somebody else
+            continue
+    return found
+
+
+def numbers_after(word: str, printed: str) -> list[int]:
+    """The number after a word, in each line of progress."""
+    lines = [line for line in printed.splitlines() if line.lstrip().startswith("progress")]
+    return [int(line.split(word)[1].split()[0].replace(",", "")) for line in lines]
+
+
+def test_without_a_network_it_runs_on_a_simulated_recording_and_says_so_everywhere(tmp_path: Path) -> None:
+    done = shown(tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "The real recording is not at hand" in done.stdout
+    for where in ("from SIMULATED sensor", "The SIMULATED recording streams in", "picture of the SIMULATED recording"):
+        assert where in done.stdout
+    assert "GPL" not in done.stdout
+    assert b"SIMULATED: " in (tmp_path / "var" / "demo" / "actogram.png").read_bytes()  # in the picture's own title
+    assert not (tmp_path / "elsewhere.db").exists()
+    assert processes_of(tmp_path) == []
+
+
+def test_the_real_recording_tells_the_whole_story(tmp_path: Path) -> None:
+    if not REAL.exists():
+        pytest.skip("needs ../shared/data/actiwatch, see ../shared/data/README.md")
+    assert hashlib.sha256(REAL.read_bytes()).hexdigest() == demo.MEMBER_SHA256
+    done = shown(tmp_path, str(REAL))
+    assert done.returncode == 0, done.stderr + done.stdout
+    story = done.stdout
+    first, second = story.split("\n5  ")
+    assert "307 chunks of an hour" in first
+    assert first.count("   day ") == 14
+    assert numbers_after("committed", first)[-1] == 18_401
+    assert 0 < story.index("   day ") < story.index("committed  18,401")  # days come while the recording still streams
+    assert "SIGKILL to process" in second
+    assert "resuming from there" in second
+    assert "sha256 and all 14 days equal those of the unbroken upload" in second
+    assert story.count("sha256 ca097ccab6f7ddd4183196c43a67b3dec6aba915f56ea23def8f5383e998d6c0") == 2
+    assert "bit for bit what went in" in second
+    assert "SIMULATED" not in story
+    assert "\x1b" not in story  # a pipe gets no colours
+    assert (tmp_path / "var" / "demo" / "actogram.png").read_bytes().startswith(demo.PNG)
+    assert processes_of(tmp_path) == []
+
+
+def test_what_an_earlier_run_left_is_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "var" / "demo"
+    (folder / "server").mkdir(parents=True)
+    (folder / "server" / "clarity.db").write_text("an earlier run's")
+    (folder / "actogram.png").write_text("an earlier run's")
+    assert shown(tmp_path).returncode == 0
+    assert (folder / "actogram.png").read_bytes().startswith(demo.PNG)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("moment", ["Envoy ", "progress", "SIGKILL"])
+def test_however_and_whenever_it_is_ended_nothing_is_left_running(
+    tmp_path: Path, moment: str, ending: signal.Signals
+) -> None:
+    with subprocess.Popen(
+        COMMAND,
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if moment in line:
+                assert processes_of(tmp_path)
+                running.send_signal(ending)
+                break
+        rest, _ = running.communicate(timeout=TIMEOUT_S)
+    assert running.returncode != 0
+    assert "Traceback" not in rest
+    assert processes_of(tmp_path) == []
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[local.Server]:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    settings = {
+        "LISTEN": "127.0.0.1:0",
+        "RECORDS": f"sqlite:{folder / 'clarity.db'}",
+        "BLOBS": f"file:{folder / 'blobs'}",
+        "KEYS": f"file:{folder / 'keys'}",
+        "JWKS_FILE": str(folder / "jwks.json"),
+    }
+    with local.Server(settings, folder, log=folder / "log") as running:
+        yield running
+
+
+def test_at_somebody_elses_server_it_says_what_it_leaves_out(tmp_path: Path, server: local.Server) -> None:
+    done = shown(tmp_path, "--target", server.address)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "skipped    killing the server: it is not ours" in done.stdout
+    assert "curl    skipped: " in done.stdout
+    assert "resuming from there" in done.stdout
+    assert server.failed() is None
+    assert not (tmp_path / "var" / "demo" / "server").exists()
+
+
+def test_where_no_server_is_it_says_so(tmp_path: Path) -> None:
+    done = shown(tmp_path, "--target", "127.0.0.1:1")
+    assert done.returncode == 1
+    assert "no server answers at http://127.0.0.1:1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (["2026-01-23T13:58:00,1", "2026-01-23T13:59:00,2"], "a day or more of one-minute counts"),
+        (["2026-01-23T13:58:00,1", "2026-01-23T13:58:30,2"], "a day or more of one-minute counts"),
+        (["nonsense,1", "nonsense,2"], "is not a timestamp"),
+    ],
+)
+def test_a_recording_it_cannot_show_is_refused_before_anything_is_started(
+    tmp_path: Path, rows: list[str], told: str
+) -> None:
+    table = tmp_path / "short.csv"
+    table.write_text("\n".join(["timestamp,value", *rows]))
+    done = shown(tmp_path, str(table))
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert told in done.stderr
+    assert not (tmp_path / "var" / "demo" / "server").exists()
+
+
+def test_two_in_one_folder_do_not_delete_each_others_data(tmp_path: Path) -> None:
+    folder = tmp_path / "var" / "demo"
+    folder.mkdir(parents=True)
+    with (folder / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = shown(tmp_path)
+    assert done.returncode == 1
+    assert "another demonstration is running" in done.stderr
+
+
+# ---- what it checks ------------------------------------------------------------------------------------------
+
+
+def test_other_bytes_in_the_cache_are_not_taken_for_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    planted = tmp_path / "clarity" / "example_01.AWD"
+    planted.parent.mkdir()
+    planted.write_text("something else")
+    printed = StringIO()
+    assert demo.chosen(Console(file=printed), None).simulated
+    assert "not at hand" in printed.getvalue()
+
+
+@pytest.mark.parametrize(
+    "program", ["print('nonsense')", "print('{\"dais\": []}')", "import sys; sys.exit('no such host')"]
+)
+def test_a_program_that_gives_no_answer_ends_it(program: str) -> None:
+    with pytest.raises(demo.DemoFailed, match="grpcurl"):
+        demo.asked(demo.Question("grpcurl", "grpcurl …", [sys.executable, "-c", program]), "token")
+
+
+def test_the_token_is_in_no_command_line() -> None:
+    program = (
+        "import os, sys; assert 'secret' not in sys.argv; assert os.environ['TOKEN'] in sys.stdin.read(); print('{}')"
+    )
+    assert not demo.asked(demo.Question("curl", "curl …", [sys.executable, "-c", program]), "secret").days
+
+
+def test_values_are_laid_over_days_of_any_length() -> None:
+    lengths = [1440, 1380, 1440]
+    days = [Day(length_minutes=length) for length in lengths]
+    for at, day in enumerate(days):
+        day.date.year, day.date.month, day.date.day = 2026, 3, 28 + at
+    days[1].asleep.append(MinuteRange(start_minute=0, end_minute=60))
+    values = np.arange(600 + 1380 + 100, dtype=np.float32)
+    first, second, third = demo.traces(days, values, datetime(2026, 3, 28, 14, 0))
+    assert np.isnan(first.counts[:840]).all()
+    assert first.counts[840:].tolist() == values[:600].tolist()
+    assert second.counts.tolist() == values[600:1980].tolist()
+    assert third.counts[:100].tolist() == values[1980:].tolist()
+    assert np.isnan(third.counts[100:]).all()
+    assert second.asleep == ((0, 60),)
