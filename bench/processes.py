@@ -1,16 +1,16 @@
 """The servers that are compared, each in a process of its own that ends with the benchmark."""
 
+import json
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
 
-from clarity.local import HOST, Server, end, free_port, wait_for
+from clarity.local import HOST, Server, end, environment, free_port, spawn, wait_for
 
 VICTORIA = ("victoria-metrics", "victoria-metrics-prod")
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -43,20 +43,19 @@ def settings(place: Path) -> dict[str, str]:
 
 
 @contextmanager
-def process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is ended in the end."""
-    with log.open("ab") as output:
-        started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+def process(command: Sequence[str], log: Path, given: Mapping[str, str] | None = None) -> Iterator[None]:
+    """A process, and the settings it is given; it ends with the benchmark."""
+    started = spawn(command, environment(given or {}, inherit=False), log)
     try:
-        yield started
+        yield
     finally:
         end(started)
 
 
 @contextmanager
-def module(name: str, *arguments: str, place: Path) -> Iterator[None]:
-    """A module of ours as a process."""
-    with process([sys.executable, "-m", name, *arguments], place / f"{name}.log"):
+def module(name: str, *arguments: str, place: Path, settings: Mapping[str, str] | None = None) -> Iterator[None]:
+    """A module of ours as a process, with CLARITY's settings where it takes them."""
+    with process([sys.executable, "-m", name, *arguments], place / f"{name}.log", settings):
         yield
 
 
@@ -79,6 +78,11 @@ def number_in(file: Path) -> int | None:
     """The port that a process has written, once it has."""
     text = file.read_text(encoding="ascii") if file.exists() else ""
     return int(text) if text else None
+
+
+def ready_port(file: Path) -> int | None:
+    """The port in a ready file, once the server has written it."""
+    return int(json.loads(file.read_text(encoding="utf-8"))["port"]) if file.exists() else None
 
 
 @contextmanager

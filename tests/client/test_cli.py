@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from clarity import local, recordings
+from clarity.calls import ClarityError
 from clarity.cli import ADVICE, sentence
-from clarity.client import ClarityError
 from clarity.v1.error_pb2 import ErrorReason
 
 COMMAND = [sys.executable, "-m", "clarity.cli"]

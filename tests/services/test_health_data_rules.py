@@ -181,6 +181,8 @@ def test_a_descriptor_comes_back_as_it_was_sent(
     ("file", "stated"),
     [
         ("series.proto", f"{series.CHUNK_BYTES_MAX:,} bytes"),
+        ("series.proto", f"at most {series.SCALE_MAX:.0e}".replace("+", "")),
+        ("series.proto", f"At most {series.OFFSET_CHANGES_MAX:,} in an upload"),
         ("series.proto", f"1 (also when unset) to {series.CHANNELS_MAX}"),
         ("series.proto", f"0 to {series.REVISION_MAX:,}"),
         ("series.proto", f"0 to\n  // {rules.CRC32C_MAX:,}"),

@@ -16,6 +16,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # read when gRPC is imported; its remarks say less than our sentences
+
 import numpy as np
 import typer
 from google.protobuf.json_format import MessageToJson
@@ -25,18 +27,11 @@ from rich.table import Table
 from typer.core import TyperCommand
 
 from clarity import local, recordings, show
-from clarity.client import (
-    CHUNK_BYTES,
-    ClarityError,
-    Client,
-    describe,
-    naive,
-    parcel_of,
-    target_of,
-    upload_id_of,
-)
+from clarity.calls import ClarityError, target_of
+from clarity.client import Client
 from clarity.credentials import CredentialsError, FileTokens
 from clarity.edge import EdgeError
+from clarity.sending import CHUNK_BYTES, describe, naive, parcel_of, upload_id_of
 from clarity.v1.health_data_service_pb2 import ReadSeriesDone, ReadSeriesResponse, SeriesBlock
 from clarity.v1.metric_pb2 import Metric
 
@@ -497,7 +492,6 @@ def sentence(error: Exception) -> str:
 
 def main() -> NoReturn:
     """Run the command; end with a sentence where it fails in an expected way."""
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its own remarks say less than our sentences
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without the character shows a mark, not a traceback

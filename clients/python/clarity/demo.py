@@ -34,19 +34,11 @@ from platformdirs import user_cache_path
 from rich.console import Console
 
 from clarity import actogram, local, recordings, show
-from clarity.client import (
-    Client,
-    Event,
-    Interrupted,
-    Parcel,
-    describe,
-    naive,
-    parcel_of,
-    target_of,
-    upload_id_of,
-)
+from clarity.calls import target_of
+from clarity.client import Client
 from clarity.credentials import MemoryTokens
 from clarity.recordings import Recording
+from clarity.sending import Event, Interrupted, Parcel, describe, naive, parcel_of, upload_id_of
 from clarity.v1.day_pb2 import Day
 from clarity.v1.health_data_service_pb2 import ListDaysResponse, ReadSeriesDone, SeriesBlock
 from clarity.v1.series_pb2 import UploadOpened, UploadProgress, UploadReceipt

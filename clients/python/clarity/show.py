@@ -14,7 +14,7 @@ from rich.text import Text
 from rich.theme import Theme
 
 from clarity.actogram import label
-from clarity.client import Event, Interrupted
+from clarity.sending import Event, Interrupted
 from clarity.v1.day_pb2 import Day, Measure, UnavailableReason
 from clarity.v1.series_pb2 import UploadOpened, UploadProgress, UploadReceipt
 
