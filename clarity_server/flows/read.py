@@ -75,7 +75,8 @@ class _Track:
     @property
     def values_per_day(self) -> int:
         """About how many values it has in a day."""
-        return DAY_MS * self.upload.committed * self.upload.descriptor.channels // _elapsed_end(self.upload)
+        values = self.upload.committed * self.upload.descriptor.channels
+        return min(values, DAY_MS * values // _elapsed_end(self.upload))
 
     def reached(self, window: tuple[int, int]) -> "Iterator[_Reach]":
         """Yield what lies in a window, stretch by stretch of one offset."""
@@ -106,6 +107,7 @@ class Read:
 
     series: Series
     keys: Keys
+    window_values_max: int = WINDOW_VALUES_MAX
     _kinds: dict[TimeKind, frozenset[StartKind]] = field(
         default_factory=lambda: {
             TimeKind.CIVIL: frozenset({StartKind.FLOATING, StartKind.OFFSET, StartKind.ZONE}),
@@ -138,7 +140,8 @@ class Read:
         if uploads and not usable:
             raise TimeKindWrong(f"no recording of {metric} has {kind} times ({len(uploads)} have the other kind)")
         for _, theirs in itertools.groupby(usable, key=_source):
-            for window, near in _windows([_track(one, kind) for one in theirs], start_ms, end_ms):
+            tracks = [_track(one, kind) for one in theirs]
+            for window, near in _windows(tracks, (start_ms, end_ms), self.window_values_max):
                 runs = self._runs(account_id, near, window)
                 # One upload's runs are passed on as they come: a day of them may not fit into memory.
                 kept = runs if len(near) == 1 else _merged(list(runs), window, tally)
@@ -220,12 +223,13 @@ def _track(upload: StoredUpload, kind: TimeKind) -> _Track:
 
 
 def _windows(
-    tracks: Sequence[_Track], start_ms: int, end_ms: int
+    tracks: Sequence[_Track], span: tuple[int, int], values_max: int
 ) -> Iterator[tuple[tuple[int, int], Sequence[_Track]]]:
-    """Cut [start_ms, end_ms) into windows of whole minutes, with the uploads that reach into each, where any does.
+    """Cut a span into windows of whole minutes, with the uploads that reach into each, where any does.
 
-    A window is at most a day, and shorter where several uploads have more values than should be in memory.
+    A window is at most a day, and shorter where several uploads together have more values than `values_max` in a day.
     """
+    start_ms, end_ms = span
     waiting = deque(sorted(tracks, key=lambda track: track.start_ms))
     reaching: list[_Track] = []
     at = start_ms // MINUTE_MS * MINUTE_MS
@@ -237,18 +241,18 @@ def _windows(
             reaching.append(waiting.popleft())
         if not reaching:
             return
-        until = min(at + _step_ms(reaching), -(-end_ms // MINUTE_MS) * MINUTE_MS)
+        until = min(at + _step_ms(reaching, values_max), -(-end_ms // MINUTE_MS) * MINUTE_MS)
         near = [track for track in reaching if track.start_ms < until and track.end_ms > at]
         if near and at < end_ms:
             yield (at, until), near
         at = until
 
 
-def _step_ms(tracks: Sequence[_Track]) -> int:
+def _step_ms(tracks: Sequence[_Track], values_max: int) -> int:
     values_per_day = sum(track.values_per_day for track in tracks)
-    if len(tracks) == 1 or values_per_day <= WINDOW_VALUES_MAX:
+    if len(tracks) == 1 or values_per_day <= values_max:
         return DAY_MS
-    return max(1, DAY_MS * WINDOW_VALUES_MAX // values_per_day // MINUTE_MS) * MINUTE_MS
+    return max(1, DAY_MS * values_max // values_per_day // MINUTE_MS) * MINUTE_MS
 
 
 def _merged(runs: Sequence[_Run], window: tuple[int, int], tally: Tally) -> Sequence[_Run]:

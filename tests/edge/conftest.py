@@ -86,9 +86,9 @@ def people(direct: grpc.Channel) -> People:
     return People(direct)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def person(people: People) -> Person:
-    """Somebody with a session."""
+    """Somebody with a session, new for every file: access tokens live ten minutes."""
     return people.somebody("person")
 
 

@@ -133,6 +133,12 @@ def test_a_strange_path_leads_nowhere(envoy: edge.Edge, path: str) -> None:
     assert send(envoy.port, "GET", path).status in {400, 401}
 
 
+def test_a_path_with_dots_is_the_path_without_them(envoy: edge.Edge, person: Person) -> None:
+    """To every filter alike: what jwt_authn judges is what the transcoder calls."""
+    told = call(envoy.port, "GET", "/v1/uploads/../account", person.access_token)
+    assert told.json["account"]["email"] == person.email
+
+
 def test_an_instant_is_an_instant_whatever_its_offset(envoy: edge.Edge, person: Person) -> None:
     """The offset is not kept, which is why the contract carries it in fields of its own."""
     series = as_json(series_of(HEART_RATE))

@@ -1,16 +1,20 @@
 """Streams through Envoy: both ways at once over each protocol, as long as they last, and the limits around them."""
 
+import asyncio
 import http.client
 import json
 import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from grpc import aio
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from clarity import edge
 from clarity.v1.auth_service_pb2 import GetAccountRequest
@@ -28,7 +32,7 @@ from tests.edge.cases import PULSE
 from tests.edge.people import HEART_RATE, Person, chunk_at, recording, series_of
 from tests.edge.running import READY_WITHIN_S, StartEdge, until
 from tests.edge.surfaces import as_json, reason_of, status_of
-from tests.edge.upstream import SLOW, Upstream
+from tests.edge.upstream import SLOW, WATCHED, Upstream
 from tests.edge.web import Talk, call, framed, send, web_call
 
 MIB = 1024 * 1024
@@ -142,6 +146,30 @@ def test_streams_outlast_the_limit_of_unary_calls(impatient: edge.Edge, upstream
 def json_stream(port: int, path: str, body: Any, token: str) -> list[Any]:  # noqa: ANN401  any body http.client takes
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
     return send(port, "POST", path, body, headers).lines
+
+
+STREAMS = 1100  # more than the 1,024 requests that a cluster of Envoy takes by default
+CHANNELS = 5  # each takes 256
+
+
+async def test_more_than_a_thousand_streams_pass_at_once(envoy: edge.Edge) -> None:
+    """Red without circuit_breakers. They watch the server's health, which costs it next to nothing."""
+    async with AsyncExitStack() as held:
+        options = [("grpc.use_local_subchannel_pool", 1)]  # a connection each
+        address = f"127.0.0.1:{envoy.port}"
+        channels = [await held.enter_async_context(aio.insecure_channel(address, options)) for _ in range(CHANNELS)]
+        calls = [watch(channels[number % CHANNELS]) for number in range(STREAMS)]
+        told = await asyncio.gather(*(one.read() for one in calls))
+        assert {state.status for state in told} == {HealthCheckResponse.SERVING}
+        for one in calls:
+            one.cancel()
+
+
+def watch(channel: aio.Channel) -> Any:  # noqa: ANN401  a call; grpc.aio types it by its two messages
+    method = channel.unary_stream(
+        "/grpc.health.v1.Health/Watch", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
+    )
+    return method(HealthCheckRequest(service=WATCHED))
 
 
 # ---- limits ----------------------------------------------------------------------------------------------------------

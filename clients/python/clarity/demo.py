@@ -34,7 +34,7 @@ from platformdirs import user_cache_path
 from rich.console import Console
 
 from clarity import actogram, local, recordings, show
-from clarity.calls import target_of
+from clarity.calls import ClarityError, target_of
 from clarity.client import Client
 from clarity.credentials import MemoryTokens
 from clarity.recordings import Recording
@@ -194,12 +194,16 @@ def _stage(out: Console, recording: Recording, target: str | None) -> Iterator[S
         "DRAIN_S": "5",
     }
     folder.mkdir(parents=True)
-    with local.Stand(folder, settings, log=folder / "server.log") as stand:
+    log = folder / "server.log"
+    with local.Stand(folder, settings, log=log) as stand:
         _say(out, ("gRPC  ", "quiet"), (stand.server.address, "name"), (f"   process {stand.server.pid}", "quiet"))
         _say(out, ("Envoy ", "quiet"), (stand.edge_address, "name"), ("   JSON, gRPC-Web and gRPC", "quiet"))
         _say(out, ("data  ", "quiet"), f"{FOLDER / 'server'}, new for this run")
         with Client(stand.server.address, MemoryTokens()) as client:
-            yield Stage(out, recording, client, stand)
+            try:
+                yield Stage(out, recording, client, stand)
+            except ClarityError as why:
+                raise DemoFailed(f"{why.text} (the server's log: {FOLDER / 'server' / log.name})") from why
 
 
 @dataclass(slots=True)
@@ -357,6 +361,7 @@ class Stage:
         day = _date(best)
         answer = ListDaysResponse(days=self.client.days(METRIC, day, day + timedelta(days=1)))
         self._answered("stub", f"Client.days({METRIC!r}, {day}, …)", answer)
+        compared = 0
         for question in (self._curl(day), self._grpcurl(day)):
             if not question.command:
                 self._say((f"{question.name:<8}", "name"), ("skipped: ", "warning"), question.shown)
@@ -364,7 +369,9 @@ class Stage:
             other = asked(question, self.client.token())
             self._claim(other == answer, f"{question.name} is answered as the stub is")
             self._answered(question.name, question.shown, other)
-        self._say(("checked", "good"), "    read back into the message they are made of, the answers are equal")
+            compared += 1
+        if compared:
+            self._say(("checked", "good"), "    read back into the message they are made of, the answers are equal")
 
     def _answered(self, name: str, shown: str, answer: ListDaysResponse) -> None:
         first, source = show.day_line(answer.days[0]), answer.days[0].source.device
@@ -398,7 +405,8 @@ class Stage:
         if (buf := local.tool("buf")) is not None:
             plain = [] if target.tls else ["--http2-prior-knowledge"]
             options = ["curl", *plain, "--protocol", "grpc", "--header", "@-", "--data", body, f"{target}/{METHOD}"]
-            return Question("buf", shlex.join(["buf", *options]), [buf, *options])
+            shown = shlex.join(["buf", *options]).replace("@-", '"authorization: Bearer $TOKEN"')
+            return Question("buf", shown, [buf, *options])
         return Question("grpcurl", "neither it nor buf is installed")
 
     def end(self, seconds: float) -> None:
