@@ -86,6 +86,7 @@ class Analyze:
     analyses: Analyses
     keys: Keys
     failing: Failing
+    settle_s: float = SETTLE_S
 
     def derive_results(self) -> int:
         """Derive a page of due results; return how many there were."""
@@ -105,7 +106,7 @@ class Analyze:
 
     def settle(self, account_id: str) -> None:
         """Derive all touched days of an account, so that a reader sees what is committed. Raises Busy in the end."""
-        deadline = time.monotonic() + SETTLE_S
+        deadline = time.monotonic() + self.settle_s
         while self.derive_days(account_id):
             if time.monotonic() > deadline:
                 raise Busy("derivation of days")
@@ -251,12 +252,12 @@ def _grid(parts: Sequence[_Part], civil_day: int, own: _Part | None) -> _Grid | 
     voices = on_day if floating or own is not None else placed
     if not voices:
         return None
-    start, end = (_border(voices, day, floating=floating) for day in (civil_day, civil_day + 1))
-    length = -(-(end - start) // MINUTE_MS)
+    bounds = (_border(voices, civil_day, floating=floating), _border(voices, civil_day + 1, floating=floating))
+    length = _minutes(bounds)
     if length <= 0:
         return None
     count, core = length + 2 * CONTEXT_MINUTES, slice(CONTEXT_MINUTES, CONTEXT_MINUTES + length)
-    covers = [_cover(part, start, floating=floating) for part in placed]
+    covers = [_cover(part, bounds, floating=floating) for part in placed]
     revisions = [part.upload.descriptor.revision for part in placed]
     owner, conflicted = merge.winners(revisions, covers, -CONTEXT_MINUTES, count)
     if (owner[core] < 0).all():
@@ -292,8 +293,13 @@ def _border(parts: Sequence[_Part], day: int, *, floating: bool) -> int:
     return nearest.clock.axis_ms + nearest.clock.day_start_ms(day)
 
 
-def _cover(part: _Part, start_ms: int, *, floating: bool) -> merge.Cover:
-    """Return what one upload has around a day: minutes since `start_ms` on the axis, in order."""
+def _minutes(bounds: tuple[int, int]) -> int:
+    """Return how many minutes a day has; the last one is cut short where the clock changed within it."""
+    return -(-(bounds[1] - bounds[0]) // MINUTE_MS)
+
+
+def _cover(part: _Part, bounds: tuple[int, int], *, floating: bool) -> merge.Cover:
+    """Return what one upload has around a day: minutes since it began, those after its end counted on from there."""
     elapsed = np.arange(part.first_sample, part.end_sample, dtype=np.int64) * part.period_ms
     minutes, counts = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
     for stretch in part.clock.stretches(int(elapsed[0]), int(elapsed[-1]) + 1):
@@ -301,7 +307,9 @@ def _cover(part: _Part, start_ms: int, *, floating: bool) -> merge.Cover:
         if base is None:  # no civil time, no civil day
             continue
         low, high = np.searchsorted(elapsed, [stretch.start_ms, stretch.end_ms])
-        minutes.append((elapsed[low:high] + (base if floating else part.clock.axis_ms) - start_ms) // MINUTE_MS)
+        at = elapsed[low:high] + (base if floating else part.clock.axis_ms)
+        after = _minutes(bounds) + (at - bounds[1]) // MINUTE_MS
+        minutes.append(np.where(at < bounds[1], (at - bounds[0]) // MINUTE_MS, after))
         counts.append(part.counts[low:high])
     joined = np.concatenate(minutes)
     order = np.argsort(joined, kind="stable")

@@ -5,6 +5,7 @@ client cannot see trailers.
 """
 
 import asyncio
+import inspect
 import logging
 import re
 import time
@@ -204,7 +205,10 @@ async def _counted(requests: AsyncIterator[Message], call: Call) -> AsyncIterato
         yield request
 
 
-async def _send_all(answers: Any, context: Context, call: Call) -> None:  # noqa: ANN401  an async generator
+async def _send_all(answers: Any, context: Context, call: Call) -> None:  # noqa: ANN401  of either of grpc.aio's styles
+    if inspect.isawaitable(answers):  # it writes to the context itself, as grpc's own health service does
+        await answers
+        return
     async with aclosing(answers):
         async for answer in answers:
             await context.write(answer)

@@ -12,8 +12,7 @@ from tests.edge.running import DESCRIPTORS, READY_WITHIN_S, StartEdge
 from tests.edge.upstream import Upstream
 
 ONE_SECOND = {
-    "  max_stream_duration: 30s": "  max_stream_duration: 1s",
-    "grpc_timeout_header_max: 30s": "grpc_timeout_header_max: 1s",
+    "{max_stream_duration: 30s, grpc_timeout_header_max: 30s}": "{max_stream_duration: 1s, grpc_timeout_header_max: 1s}"
 }
 
 

@@ -80,7 +80,7 @@ def test_pitfall_03_a_caller_may_not_ask_for_more_time(impatient: edge.Edge, ups
 
 
 def test_pitfall_03_a_caller_may_ask_for_less_time(impatient: edge.Edge, token: str) -> None:
-    """Red without grpc_timeout_header_offset: the server's timer, set to the same moment, would win one time in ten."""
+    """Red if the server got grpc-timeout, too: its timer, set to the same moment, would win one time in ten."""
 
     def cut(_: int) -> tuple[int, str]:
         told = call(impatient.port, "GET", f"/v1/uploads/{SLOW}", token, grpc_timeout="200m")
@@ -277,7 +277,7 @@ def test_pitfall_13_our_page_can_read_why_a_call_failed(envoy: edge.Edge) -> Non
 
 def test_pitfall_14_the_servers_limit_is_shorter_than_envoys() -> None:
     """Red if either number moved past the other: the caller would hear Envoy's reason, or an UNAVAILABLE."""
-    [bound] = re.findall(r" max_stream_duration: (\d+)s", edge.read_config())
+    [bound] = re.findall(r"{max_stream_duration: (\d+)s,", edge.read_config())
     assert int(bound) > limits.UNARY_S
 
 

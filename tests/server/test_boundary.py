@@ -224,6 +224,15 @@ async def test_a_stream_with_room_for_a_problem_is_told_in_band_last() -> None:
     assert got[-1].problem == details(raised.value)
 
 
+async def test_a_handler_that_writes_to_its_context_itself_is_served_too() -> None:
+    async def watch(request: Empty, context: Context) -> None:
+        await context.write(request)
+
+    handler = grpc.unary_stream_rpc_method_handler(watch, Empty.FromString, Empty.SerializeToString)
+    async with served(grpc.method_handlers_generic_handler(SERVICE, {"UnaryStream": handler})) as channel:
+        assert await call(channel, "UnaryStream") == [Empty()]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_each_call_writes_one_line(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("clarity").propagate = True
