@@ -243,20 +243,13 @@ def stays(clock: Clock, start_ms: int, end_ms: int) -> list[Stay]:
         return []
     found: list[Stay] = []
     at = max(start_ms, known_from)
-    day = _day_at(clock, at)
+    civil = clock.civil_ms(next(clock.stretches(at, at + 1)), at)
+    assert civil is not None, "within what is known"
+    day = civil_day(civil)
     while at < end_ms:
         until = min(clock.day_start_ms(day + 1), end_ms)
-        if until > at:  # else the clock skipped the day
+        if until > at:  # else the clock skipped the day, or was moved back into it from a later one
             found.append(Stay(day, at, until))
             at = until
         day += 1
     return found
-
-
-def _day_at(clock: Clock, elapsed_ms: int) -> int:
-    civil = clock.civil_ms(next(clock.stretches(elapsed_ms, elapsed_ms + 1)), elapsed_ms)
-    assert civil is not None, "within what is known"
-    day = civil_day(civil)
-    while clock.day_start_ms(day + 1) <= elapsed_ms:  # the clock was there before it was moved back
-        day += 1
-    return day

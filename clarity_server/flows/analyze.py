@@ -138,9 +138,7 @@ class Analyze:
         upload = self.series.upload(due.account_id, due.upload_id)
         descriptor, closing = upload.descriptor, due.closing
         key = DayKey(due.account_id, descriptor.metric, descriptor.source, closing.civil_day)
-        assert descriptor.period_ms is not None
-        context = CONTEXT_MINUTES * MINUTE_MS // descriptor.period_ms
-        day = self._day(key, closed=True, of=(due.upload_id, closing.end_sample + context))
+        day = self._day(key, closed=True, of=due.upload_id)
         assert day is not None, "a closed day has samples"
         data_key = self.keys.data_key(due.account_id)
         self.analyses.put_result(due, seal_result(data_key, due.account_id, due.upload_id, closing.number, day))
@@ -151,15 +149,15 @@ class Analyze:
         body = b"" if day is None else seal_day(self.keys.data_key(due.key.account_id), due.key, day)
         self.analyses.put_day(due, body, closed=closed)
 
-    def _day(self, key: DayKey, *, closed: bool, of: tuple[str, int] | None = None) -> Day | None:
+    def _day(self, key: DayKey, *, closed: bool, of: str | None = None) -> Day | None:
         """Derive a Day from what is committed; None where there is no sample of it.
 
-        `of` makes it an upload's result: the day by that upload's clock, without its samples from a position on.
+        `of` makes it the result of that upload: the day is then as its clock has it.
         """
         days = (key.civil_day - REACH_DAYS, key.civil_day + REACH_DAYS + 1)
         pieces = list(self.series.pieces(key.account_id, key.metric, days, key.source))
-        parts = _parts(pieces, self.keys.data_key(key.account_id), of) if pieces else []
-        own = next((part for part in parts if of and part.upload.upload_id == of[0]), None)
+        parts = _parts(pieces, self.keys.data_key(key.account_id)) if pieces else []
+        own = next((part for part in parts if part.upload.upload_id == of), None)
         grid = _grid(parts, key.civil_day, own)
         return None if grid is None else describe(key, grid, closed=closed)
 
@@ -223,24 +221,20 @@ def describe(key: DayKey, grid: _Grid, *, closed: bool) -> Day | None:
     )
 
 
-def _parts(pieces: Sequence[Piece], key: bytes, of: tuple[str, int] | None) -> list[_Part]:
+def _parts(pieces: Sequence[Piece], key: bytes) -> list[_Part]:
     """Open the segments around a day and join them, upload by upload, in order of precedence."""
     by_upload = itertools.groupby(pieces, key=lambda piece: piece.upload.upload_id)
-    parts = [_part(list(theirs), key, of) for _, theirs in by_upload]
-    return sorted((part for part in parts if len(part.counts)), key=lambda part: merge.precedence(part.upload))
+    return sorted((_part(list(theirs), key) for _, theirs in by_upload), key=lambda part: merge.precedence(part.upload))
 
 
-def _part(pieces: Sequence[Piece], key: bytes, of: tuple[str, int] | None) -> _Part:
+def _part(pieces: Sequence[Piece], key: bytes) -> _Part:
     upload, first = pieces[0].upload, pieces[0].segment.first_sample
-    end = pieces[-1].segment.first_sample + pieces[-1].segment.count
-    if of is not None and of[0] == upload.upload_id:
-        end = min(end, of[1])
     counts = np.concatenate(
         [as_float32(open_segment(key, piece.segment).values, upload.descriptor) for piece in pieces]
     )
     # A day must be the same whenever it is derived: of the clock, too, only what these samples know.
-    clock = clock_of(upload.descriptor, [move for move in upload.offset_changes if move.first_sample < end])
-    return _Part(upload, clock, first, counts[: max(0, end - first)])
+    known = [move for move in upload.offset_changes if move.first_sample < first + len(counts)]
+    return _Part(upload, clock_of(upload.descriptor, known), first, counts)
 
 
 def _grid(parts: Sequence[_Part], civil_day: int, own: _Part | None) -> _Grid | None:

@@ -2,7 +2,9 @@
 
 import hashlib
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import google_crc32c
@@ -30,6 +32,7 @@ from clarity_server.flows.results import unseal_result
 from clarity_server.ports import Analyses, Keys, Series
 
 RESULTS_PAGE = 100
+OPEN_AHEAD = 2  # segments of at most a batch each
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +199,27 @@ class Ingest:
     def _plain(self, segment: Segment) -> segments.Plain:
         return open_segment(self._keys.data_key(segment.account_id), segment)
 
+    def _opened_ahead(self, found: Iterator[Segment]) -> Iterator[tuple[Segment, segments.Plain]]:
+        """Open segments a few ahead of whoever asks for them, so that digesting one does not wait for the next."""
+        with ThreadPoolExecutor(OPEN_AHEAD, "reread") as threads:
+            opening: deque[tuple[Segment, Future[segments.Plain]]] = deque()
+            for segment in found:
+                opening.append((segment, threads.submit(self._plain, segment)))
+                if len(opening) > OPEN_AHEAD:
+                    done, plain = opening.popleft()
+                    yield done, plain.result()
+            for done, plain in opening:
+                yield done, plain.result()
+
     def _all_values(self, account_id: str, stored: StoredUpload) -> Iterator[bytes]:
         """Yield all committed value bytes in order. Raises StoreDamaged where a piece is missing."""
         at = 0
-        for segment in self._series.segments(account_id, stored.upload_id, 0, stored.committed):
+        found = self._series.segments(account_id, stored.upload_id, 0, stored.committed)
+        for segment, plain in self._opened_ahead(found):
             if segment.first_sample != at:
                 raise StoreDamaged(piece=f"{account_id}|{stored.upload_id}|{at}")
             at += segment.count
-            yield self._plain(segment).values
+            yield plain.values
         if at != stored.committed:
             raise StoreDamaged(piece=f"{account_id}|{stored.upload_id}|{at}")
 

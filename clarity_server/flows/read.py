@@ -191,11 +191,10 @@ class Read:
             plain = open_segment(key, segment)
             assert plain.offsets_ms is not None
             values = as_float32(plain.values, upload.descriptor).reshape(-1, upload.descriptor.channels)
-            elapsed = plain.offsets_ms[: max(0, upload.committed - segment.first_sample)]
             for reach in reaches:
-                low, high = np.searchsorted(elapsed, (reach.start_ms, reach.end_ms))
+                low, high = np.searchsorted(plain.offsets_ms, (reach.start_ms, reach.end_ms))
                 if low < high:
-                    times, first = elapsed[low:high] + reach.base_ms, segment.first_sample + int(low)
+                    times, first = plain.offsets_ms[low:high] + reach.base_ms, segment.first_sample + int(low)
                     yield _Run(upload, first, times, reach.utc_offset_s, values[low:high])
 
 

@@ -201,7 +201,19 @@ class Curl:
     def _command(self, rpc: MethodDescriptor, ask: Ask) -> list[str]:
         verb = rule_of(rpc).WhichOneof("pattern") or ""
         url = f"http://127.0.0.1:{self.port}{_target(rpc, ask)}"
-        command = ["curl", "-sS", "--max-time", str(TIMEOUT_S), "-X", verb.upper(), "-w", "\n%{http_code}", url]
+        command = [
+            "curl",
+            "-sS",
+            "--noproxy",
+            "*",
+            "--max-time",
+            str(TIMEOUT_S),
+            "-X",
+            verb.upper(),
+            "-w",
+            "\n%{http_code}",
+            url,
+        ]
         command += ["-H", f"authorization: Bearer {ask.token}"] if ask.token else []
         if rule_of(rpc).body:
             command += ["-H", "content-type: application/json", "--data-binary", "@-"]

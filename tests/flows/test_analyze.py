@@ -330,6 +330,25 @@ def test_a_floating_recording_lays_the_others_on_its_clock(uploads: UploadWorld)
     assert days[0].recorded_minutes == int(np.isfinite(counts(1, 600)).sum() + np.isfinite(counts(2, 840)).sum())
 
 
+def test_an_offset_told_later_changes_no_day_that_it_says_nothing_of(uploads: UploadWorld) -> None:
+    """Of an upload without an offset nothing is known on these days, before and after it learns of one."""
+    known = recording(offset(0, (TODAY + 1) * DAY_MS + 600 * MINUTE_MS), 500, "b")
+    silent = recording(Start(StartKind.INSTANT, TODAY * DAY_MS), 9 * 1440, "a", seed=2)
+    silent = replace(silent, moves=((8 * 1440, 9 * 3600),))
+    uploads.upload(silent, late := fresh_account(uploads))
+    uploads.upload(known, late)
+    uploads.upload(known)
+    hand = uploads.open(silent)
+    for _ in range(9):
+        hand.send_all(1440, chunks=1)
+        hand.commit()
+        uploads.derive()
+    hand.finish()
+    days = uploads.days()
+    assert days == uploads.days(late)
+    assert (days[0].length_minutes, days[0].recorded_minutes) == (1440, int(np.isfinite(counts(1, 500)).sum()))
+
+
 KINDS: list[Callable[[int], Start]] = [
     floating,
     lambda ms: offset(1, ms),

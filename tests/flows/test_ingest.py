@@ -270,15 +270,17 @@ def test_other_offsets_than_the_store_has_are_a_conflict(uploads: UploadWorld) -
     assert caught.value.facts == {"first_sample": "2"}
 
 
-def test_what_the_store_has_lost_is_not_taken_for_verified(uploads: UploadWorld) -> None:
+@pytest.mark.parametrize("lost", [0, 900, 2700])
+def test_what_the_store_has_lost_is_not_taken_for_verified(uploads: UploadWorld, lost: int) -> None:
     """Else a client would drop its buffer although nobody has the samples."""
     recording = heart(3000)
     uploads.upload(recording, step=300, finish=False)
     uploads.store.database.write(
-        lambda connection: connection.execute("UPDATE segments SET count = count - 1 WHERE first_sample = 0").close()
+        lambda connection: connection.execute("DELETE FROM segments WHERE first_sample = ?", (lost,)).close()
     )
-    with pytest.raises(StoreDamaged):
+    with pytest.raises(StoreDamaged) as caught:
         uploads.open(recording).send_range(0, 3000)
+    assert caught.value.facts["piece"].endswith(f"|heart|{lost}")
 
 
 @pytest.mark.parametrize(

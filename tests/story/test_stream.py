@@ -214,6 +214,22 @@ async def test_a_newer_stream_takes_an_upload_over(caller: Caller) -> None:
     await refused(older, grpc.StatusCode.ABORTED, "UPLOAD_TAKEN_OVER")
 
 
+async def test_a_newer_stream_on_another_process_takes_an_upload_over(tmp_path: Path) -> None:
+    async with running() as world, await world.sign_up() as caller:
+        second = World(tmp_path, world.stores)
+        try:
+            await second.start(KEYS=f"file:{world.keys}")
+            older, half = await half_sent(caller)
+            async with caller.again(second.address) as elsewhere:
+                newer, _ = await half_sent(elsewhere)
+                assert newer.heard[0].opened.committed_samples == half
+                await send(older, COUNTS, half, half + AN_HOUR)
+                await refused(older, grpc.StatusCode.ABORTED, "UPLOAD_TAKEN_OVER")
+                await finished(elsewhere)
+        finally:
+            await second.stop()
+
+
 async def test_sigterm_ends_an_upload_after_a_last_acknowledgement_and_it_resumes() -> None:
     async with running() as world, await world.sign_up() as caller:
         stream = await opened(caller)

@@ -172,7 +172,7 @@ def _bound_port(process: subprocess.Popen[bytes], admin: Path, log: Path) -> int
 def _listening(admin: str) -> int:
     """The port of the only listener; 0 while there is none yet."""
     host, _, port = admin.rpartition(":")
-    answer = _get(host, int(port), "/listeners?format=json")
+    answer = _get(host, int(port), "/listeners?format=json") if port.isdigit() else None  # it may be half written
     if answer is None or answer[0] != http.HTTPStatus.OK:
         return 0
     listeners = json.loads(answer[1]).get("listener_statuses", [])
@@ -251,7 +251,7 @@ def validate(config: Path = CONFIG) -> None:
         jwks.parent.mkdir()
         descriptors.parent.mkdir()
         jwks.write_text(json.dumps(STAND_IN_JWKS), encoding="ascii")
-        built = config.parents[1] / "build" / "clarity.binpb"
+        built = config.absolute().parent.parent / "build" / "clarity.binpb"
         descriptors.write_bytes(built.read_bytes() if built.is_file() else descriptor_set())
         render(text, listen_port=0, admin_port=0, server_port=1, jwks=jwks, descriptors=descriptors)
         # Its relative paths are those of the place it is started in, so the file is checked byte for byte.
