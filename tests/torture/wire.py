@@ -18,6 +18,8 @@ from clarity.v1.series_pb2 import SeriesItem, UploadProgress
 
 Metadata = tuple[tuple[str, str], ...]
 CALL_S = 30.0
+# What grpc.aio says where one of our writes meets the end of a call: the server's status, and at times its last message,
+# are lost on our side of the wire. https://github.com/grpc/grpc/issues/36066
 LOST_TRAILERS = "Internal error from Core"
 # Channels to one address would otherwise share one connection, and dropping one would not drop it.
 OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
@@ -35,6 +37,11 @@ class Ending:
     @property
     def ok(self) -> bool:
         return self.code is grpc.StatusCode.OK
+
+    @property
+    def lost(self) -> bool:
+        """Whether our own library lost how the call ended."""
+        return self.facts.get("details") == LOST_TRAILERS
 
     def __str__(self) -> str:
         return f"{self.code.name} {self.reason} {self.facts or ''}".strip()
@@ -213,8 +220,5 @@ class Stream:
         return Ending(grpc.StatusCode.OK)
 
     def _ending(self, error: grpc.aio.AioRpcError) -> Ending:
-        # grpc.aio loses the trailers when one of our writes meets the end of the call; what was told in band stays.
-        # https://github.com/grpc/grpc/issues/36066
-        if error.details() == LOST_TRAILERS and self.problem is not None:
-            return ending_told(self.problem)
-        return ending(error)
+        found = ending(error)
+        return ending_told(self.problem) if found.lost and self.problem is not None else found
