@@ -5,6 +5,8 @@ import importlib
 import os
 import platform
 
+from clarity.local import tidy
+
 BENCHES = {
     "ingest": "durable ingest against an empty gRPC stream, FastAPI with SQLite, and VictoriaMetrics",
     "memory": "the server's memory after 10 and after 1,000 chunks",
@@ -26,9 +28,10 @@ def main() -> None:
     if unknown := set(names) - set(BENCHES):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there is {', '.join(BENCHES)}")
     print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
-    for name in names:
-        print(f"\n{name}: {BENCHES[name]}", flush=True)
-        importlib.import_module(f"bench.{name}").main()
+    with tidy():
+        for name in names:
+            print(f"\n{name}: {BENCHES[name]}", flush=True)
+            importlib.import_module(f"bench.{name}").main()
 
 
 if __name__ == "__main__":

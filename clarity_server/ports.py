@@ -4,6 +4,7 @@ All methods block and may be called from several threads. Vendor errors an adapt
 domain.errors (StoreFull, StoreUnavailable, StoreDamaged, …); the rest fly.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -183,7 +184,8 @@ class DayKey:
     @property
     def name(self) -> str:
         """What the Day's seal is bound to."""
-        return f"{self.account_id}|{self.metric}|{self.source.device}|{self.source.app}|{self.civil_day}"
+        parts = [self.account_id, self.metric, self.source.device, self.source.app, self.civil_day]
+        return json.dumps(parts)  # a device may be called anything: no separator is safe
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import google_crc32c
 import numpy as np
@@ -67,9 +67,7 @@ class Intake:
         self.waiting_bytes = 0  # memory of what was received and is not yet committed
         self._last_offset_ms = stored.last_offset_ms
         self._changes: list[OffsetChange] = []  # noted, and in no batch yet
-        self._moves = {
-            change.first_sample: change.utc_offset_s for change in stored.offset_changes
-        }  # all that are known
+        self._moves = {move.first_sample: move.utc_offset_s for move in stored.offset_changes}  # all that are known
 
     @property
     def descriptor(self) -> Descriptor:
@@ -167,8 +165,9 @@ class Intake:
 
     def finish(self, finished: StoredUpload) -> None:
         """Take no more samples."""
+        assert finished.receipt is not None
         self.stored = self.tip = finished
-        self.upload = replace(self.upload, finished=True)
+        self.upload = self.upload.finish(finished.receipt.total_samples)
 
     def _count(self, chunk: Chunk) -> int:
         size = len(chunk.values)

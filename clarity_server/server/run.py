@@ -29,6 +29,7 @@ from clarity_server.server.boundary import Boundary, failing
 from clarity_server.server.flags import flags
 from clarity_server.server.health import Health
 from clarity_server.server.identity import Verifier
+from clarity_server.server.memory import share_one_heap
 from clarity_server.server.wiring import World, world
 from clarity_server.server.worker import Worker
 from clarity_server.services.auth_service import PASSWORD_THREADS, AuthService
@@ -127,6 +128,7 @@ async def start(config: Config, more: Sequence[grpc.GenericRpcHandler] = ()) -> 
 
 async def serve(config: Config) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
+    share_one_heap()
     trace.set_up(config.log_format)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

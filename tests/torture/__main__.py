@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 
+from clarity.local import tidy
 from tests.torture.ledger import Lost, Wrong
 from tests.torture.run import Failure, Torture
 
@@ -23,14 +24,17 @@ def main() -> int:
     every = max(1, options.points // LINES)
 
     def tell(so_far: Torture) -> None:
+        for failure in so_far.failures[len(shown) :]:  # at once: a long run may be interrupted
+            shown.append(failure)
+            print(told(failure), flush=True)
         if so_far.tally.points % every == 0:
             print(progress(so_far, options.points, time.perf_counter() - began), flush=True)
 
+    shown: list[Failure] = []
     torture = Torture(tell)
-    asyncio.run(torture.run(options.seed, options.points, options.jobs))
+    with tidy():
+        asyncio.run(torture.run(options.seed, options.points, options.jobs))
     print(table(torture, time.perf_counter() - began))
-    for failure in torture.failures:
-        print(told(failure))
     return 1 if torture.failures else 0
 
 

@@ -18,8 +18,8 @@ from clarity.v1.series_pb2 import SeriesItem, UploadProgress
 
 Metadata = tuple[tuple[str, str], ...]
 CALL_S = 30.0
-# What grpc.aio says where one of our writes meets the end of a call: the server's status, and at times its last message,
-# are lost on our side of the wire. https://github.com/grpc/grpc/issues/36066
+# What grpc.aio says where one of our writes meets the end of a call: it loses the server's status, and at times the
+# last message too. https://github.com/grpc/grpc/issues/36066
 LOST_TRAILERS = "Internal error from Core"
 # Channels to one address would otherwise share one connection, and dropping one would not drop it.
 OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)

@@ -28,7 +28,7 @@ from clarity_server.domain.errors import (
 
 SQLITE_MIN = (3, 51, 3)
 PAGE_BYTES = 8192  # of 4096 to 32768 the least time per commit for bodies of 100 KiB to 1 MiB
-CACHE_KIB = 16 * 1024  # of the writer: a usual group stays in memory until its COMMIT
+CACHE_KIB = 4 * 1024  # of the writer: a usual group stays in memory until its COMMIT
 LOCK_TIMEOUT_MS = 10_000  # how long another process may hold the write lock
 GROUP_WRITES_MAX = 64  # what comes during one fsync shares the next; to wait for more on purpose only cost throughput
 WAITING_WRITES_MAX = 1024
