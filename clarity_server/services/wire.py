@@ -159,9 +159,7 @@ def to_date(day: date) -> date_pb2.Date:
 # ---- uploads ---------------------------------------------------------------------------------------------------------
 
 
-def from_open(
-    request: pb.OpenUpload | pb.AppendSeriesRequest, within: str = "open."
-) -> tuple[str, Descriptor, int]:
+def from_open(request: pb.OpenUpload | pb.AppendSeriesRequest, within: str = "open.") -> tuple[str, Descriptor, int]:
     """Return the upload id, the descriptor and the last result the client has. Raises InvalidInput."""
     judged = rules.Rules()
     rules.open_upload(judged, request, within)

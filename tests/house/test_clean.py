@@ -45,9 +45,7 @@ def text_of(file: Path) -> str:
         return ""
 
 
-@pytest.mark.skipif(
-    not (ROOT / ".git").exists() or not shutil.which("git"), reason="only a git clone knows its files"
-)
+@pytest.mark.skipif(not (ROOT / ".git").exists() or not shutil.which("git"), reason="only a git clone knows its files")
 def test_no_tracked_file_carries_a_machine_path_or_a_note_to_ourselves() -> None:
     found = {str(file.relative_to(ROOT)): faults(text_of(file)) for file in tracked()}
     assert found

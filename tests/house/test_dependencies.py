@@ -101,10 +101,7 @@ def files(name: str) -> tuple[str, ...]:
 def trees(folder: Path) -> list[tuple[str, ast.Module]]:
     """Every source file of a folder with its relative name; generated stubs too, for they import as well."""
     sources = sorted((ROOT / folder).rglob("*.py"))
-    return [
-        (str(file.relative_to(ROOT)), ast.parse(file.read_text(encoding="utf-8"), str(file)))
-        for file in sources
-    ]
+    return [(str(file.relative_to(ROOT)), ast.parse(file.read_text(encoding="utf-8"), str(file))) for file in sources]
 
 
 def undeclared(tree: ast.Module, allowed: set[str]) -> list[str]:
@@ -159,9 +156,7 @@ def test_a_shared_namespace_is_told_apart_by_file() -> None:
 
 
 def test_an_unused_dependency_is_seen() -> None:
-    planted = [
-        ast.parse("import numpy as np\nfrom importlib.metadata import version\nzone = version('tzdata')")
-    ]
+    planted = [ast.parse("import numpy as np\nfrom importlib.metadata import version\nzone = version('tzdata')")]
     assert {"numpy", "tzdata", "apsw"} - used(planted) == {"apsw"}
 
 

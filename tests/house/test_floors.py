@@ -123,9 +123,7 @@ def reads_environment(module: Module) -> Iterator[str]:
         return
     asked = {"os.environ", "os.environb", "os.getenv", "os.putenv"}
     yield from (
-        f"{module.name}:{line}: only config.py reads {name}"
-        for line, name in module.imports()
-        if name in asked
+        f"{module.name}:{line}: only config.py reads {name}" for line, name in module.imports() if name in asked
     )
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Attribute) and ast.unparse(node) in asked:
