@@ -64,6 +64,7 @@ class Intake:
         self.upload = Upload(stored.committed, stored.committed, finished=stored.receipt is not None)
         self._queue: deque[Chunk] = deque()  # received, not committed; the first `_handed` are in batches
         self._handed = 0
+        self._loose_bytes = 0  # of what is received and not handed out
         self.waiting_bytes = 0  # memory of what was received and is not yet committed
         self._last_offset_ms = stored.last_offset_ms
         self._changes: list[OffsetChange] = []  # noted, and in no batch yet
@@ -109,6 +110,7 @@ class Intake:
             self._last_offset_ms = int(fresh.offsets_ms[-1])
         self._queue.append(fresh)
         self.waiting_bytes += _bytes(fresh) + CHUNK_COST_BYTES
+        self._loose_bytes += _bytes(fresh)
 
     def move_clock(self, first_sample: int, utc_offset_s: int) -> None:
         """Note that the clock moves at a sample not yet received; a known move may come again unaltered.
@@ -134,6 +136,11 @@ class Intake:
         self._moves[first_sample] = utc_offset_s
         self._changes.append(OffsetChange(first_sample, utc_offset_s, elapsed_ms=-1))
 
+    @property
+    def batch_is_full(self) -> bool:
+        """Whether no further chunk is sure to fit into the next batch."""
+        return self._loose_bytes > BATCH_BYTES_MAX - CHUNK_BYTES_MAX
+
     def batch(self) -> Batch | None:
         """Hand out what is waiting, up to BATCH_BYTES_MAX, or None."""
         taken: list[Chunk] = []
@@ -146,6 +153,7 @@ class Intake:
         if not taken:
             return None
         self._handed += len(taken)
+        self._loose_bytes -= size
         end = taken[-1].first_sample + self._count(taken[-1])
         due = tuple(change for change in self._changes if change.first_sample < end)
         self._changes = self._changes[len(due) :]

@@ -46,4 +46,8 @@ def set_up(log_format: str) -> None:
 
 def line(event: str, level: int = logging.INFO, *, error: BaseException | None = None, **fields: object) -> None:
     """Write one line."""
-    LOGGER.log(level, event, extra={FIELDS: fields}, exc_info=error)
+    trace = None if error is None else (type(error), error, error.__traceback__)
+    # Made by hand: looking up the calling line, which no format of ours shows, costs as much as all the rest.
+    record = logging.LogRecord(LOGGER.name, level, "", 0, event, (), trace)
+    record.__dict__[FIELDS] = fields
+    LOGGER.handle(record)

@@ -149,7 +149,9 @@ class Stream:
         try:
             while True:
                 done = self._reader is not None and self._reader.done()
-                batch = intake.batch()
+                # While one batch is being written the next one grows: fewer, fuller commits.
+                grows = not done and writing is not None and not writing.done() and not intake.batch_is_full
+                batch = None if grows else intake.batch()
                 if batch is None:
                     # A write that failed ends the stream at once: its client may be waiting for just this commit.
                     if done or (writing is not None and writing.done() and writing.exception() is not None):

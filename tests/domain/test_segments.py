@@ -10,7 +10,19 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from clarity_server.domain import segments
-from clarity_server.domain.segments import BITS, HEADER, INTEGRAL, INTEGRAL16, RAW_BYTES_MAX, Plain, decode, encode
+from clarity_server.domain.segments import (
+    BITS,
+    HEADER,
+    INTEGRAL,
+    INTEGRAL16,
+    NARROW,
+    NARROW_MAX,
+    NARROW_PLAIN,
+    RAW_BYTES_MAX,
+    Plain,
+    decode,
+    encode,
+)
 from clarity_server.domain.series import NO_VALUE_FLOAT32_BITS, NO_VALUE_INT16, OFFSET_MS_MAX, Encoding
 from tests.strategies import NASTY_BITS, bit_patterns, float32_bytes
 
@@ -65,15 +77,32 @@ def test_the_offsets_of_an_irregular_series_come_back(offsets: list[int], channe
 def test_whole_numbers_and_no_values_are_kept_as_integers(numbers: list[int | None]) -> None:
     values = np.array([np.nan if number is None else number for number in numbers], dtype="<f4").tobytes()
     body = encode(Plain(values), Encoding.FLOAT32, 1)
-    assert form(body) == INTEGRAL
+    narrow = all(number is None or abs(number) <= NARROW_MAX for number in numbers)
+    assert form(body) in ({NARROW, NARROW_PLAIN} if narrow else {INTEGRAL})
+    assert decode(body).values == values
+
+
+@settings(max_examples=MANY, deadline=None)
+@given(st.lists(st.one_of(st.integers(-NARROW_MAX - 2, NARROW_MAX + 2), st.none()), min_size=1, max_size=64))
+def test_numbers_around_the_bounds_of_int16_come_back(numbers: list[int | None]) -> None:
+    values = np.array([np.nan if number is None else number for number in numbers], dtype="<f4").tobytes()
+    assert decode(encode(Plain(values), Encoding.FLOAT32, 1)).values == values
+
+
+@pytest.mark.parametrize(("step", "expected"), [(0, NARROW_PLAIN), (7, NARROW)])
+def test_deltas_are_taken_where_they_help(step: int, expected: int) -> None:
+    rng = np.random.default_rng(11)
+    noise = rng.integers(0, 1000, 5000) if step == 0 else np.zeros(5000)
+    values = (noise + np.arange(5000) % 4000 * step).astype("<f4").tobytes()
+    body = encode(Plain(values), Encoding.FLOAT32, 1)
+    assert form(body) == expected
     assert decode(body).values == values
 
 
 @pytest.mark.parametrize("bits", [bits for bits in NASTY_BITS if bits not in {0, 0x3F800000, 0x4B800000, 0xCB800000}])
 def test_what_is_no_whole_number_is_kept_as_bits(bits: int) -> None:
-    assert form(encode(Plain(float32_bytes([bits, 0x3F800000])), Encoding.FLOAT32, 1)) == (
-        INTEGRAL if bits == NO_VALUE_FLOAT32_BITS else BITS
-    )
+    expected = {NARROW, NARROW_PLAIN} if bits == NO_VALUE_FLOAT32_BITS else {BITS}
+    assert form(encode(Plain(float32_bytes([bits, 0x3F800000])), Encoding.FLOAT32, 1)) in expected
 
 
 def test_a_batch_of_the_largest_size_comes_back() -> None:

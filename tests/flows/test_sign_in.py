@@ -74,6 +74,16 @@ def test_a_new_account_has_what_was_given_without_the_blanks_around_the_address(
     assert (account.email, account.display_name, account.create_time.timestamp()) == (EMAIL, "Owl", NOW)
 
 
+def test_an_account_read_a_moment_ago_is_known_without_reading_it_again(world: IdentityWorld, verbs: SignIn) -> None:
+    account = verbs.sign_up("owl@example.org", "Night-0wl", "Owl", "")
+    caller = Identity(account.account_id, "session", 0.0)
+    assert verbs.known_account(caller) is None
+    assert verbs.account(caller) == account
+    assert verbs.known_account(caller) == account
+    world.clock.now += 1.0
+    assert verbs.known_account(caller) is None
+
+
 def test_an_address_has_one_account_in_whatever_case(verbs: SignIn) -> None:
     verbs.sign_up(EMAIL, PASSWORD, "", "first")
     with pytest.raises(EmailTaken):

@@ -10,7 +10,10 @@ from clarity_server.domain import errors as domain_errors
 from clarity_server.server import errors
 
 PROTO = Path(__file__).parents[2] / "protos" / "clarity" / "v1" / "error.proto"
-CLASSES = sorted(domain_errors.ClarityError.__subclasses__(), key=lambda one: one.__name__)
+CLASSES = sorted(
+    (one for one in domain_errors.ClarityError.__subclasses__() if one.__module__ == domain_errors.__name__),
+    key=lambda one: one.__name__,
+)
 INTERNAL = {"INTERNAL": "INTERNAL"}
 
 
