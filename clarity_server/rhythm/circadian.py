@@ -107,7 +107,7 @@ def interdaily_stability(hours: ClockHours) -> Stability | Reason:
         return Reason.UNDEFINED
     mean = x.mean()
     profile = np.bincount(of_day, weights=x - mean, minlength=DAY_HOURS) / days
-    between, within = float(profile @ profile), float((x - mean) @ (x - mean))
+    between, within = _squares(profile), _squares(x - mean)
     return Stability(len(x) * between / (DAY_HOURS * within), len(x))
 
 
@@ -127,9 +127,16 @@ def intradaily_variability(hours: ClockHours) -> Variability | Reason:
         return Reason.SHORT_RECORD
     if _flat(x):
         return Reason.UNDEFINED
-    away = x - x.mean()
-    value = len(x) * float(steps @ steps) / (len(steps) * float(away @ away))
+    value = len(x) * _squares(steps) / (len(steps) * _squares(x - x.mean()))
     return Variability(value, len(x), len(steps))
+
+
+def _squares(x: NDArray[np.float64]) -> float:
+    """Returns the sum of squares.
+
+    Not `x @ x`: BLAS may add in another order wherever the array happens to lie, and the last digit would change.
+    """
+    return float((x * x).sum())
 
 
 def _flat(x: NDArray[np.float64]) -> bool:
@@ -253,15 +260,18 @@ def cosinor(counts: NDArray[np.floating], civil: NDArray[np.int64]) -> Cosinor |
     terms = np.stack((np.ones(DAY_MINUTES), np.cos(angle), np.sin(angle)))  # (3, 1440)
     mean = y.mean()
     away = np.bincount(minute, weights=y - mean, minlength=DAY_MINUTES)
-    shift, beta, gamma = np.linalg.solve((terms * weight) @ terms.T, terms @ away)
+    moments = (terms[:, np.newaxis] * terms * weight).sum(axis=2)  # (3, 3), summed without BLAS, as in _squares
+    right = (terms * away).sum(axis=1)  # (3,)
+    solution = np.linalg.solve(moments, right)
+    shift, beta, gamma = solution
     amplitude = float(np.hypot(beta, gamma))
     if _flat(y):
         return Cosinor(float(mean), 0.0, Reason.UNDEFINED, Reason.UNDEFINED)
     still = amplitude <= FLAT_RATIO * np.abs(y).max()
     peak = Reason.UNDEFINED if still else float(np.arctan2(gamma, beta) / (2 * np.pi) % 1 * DAY_MINUTES) % DAY_MINUTES
     # Of least squares: the explained sum of squares is the solution times the right-hand side.
-    explained = float(np.array([shift, beta, gamma]) @ (terms @ away))
-    return Cosinor(float(mean + shift), amplitude, peak, 100 * explained / float((y - mean) @ (y - mean)))
+    explained = float((solution * right).sum())
+    return Cosinor(float(mean + shift), amplitude, peak, 100 * explained / _squares(y - mean))
 
 
 # ---- the regularity of sleep ---------------------------------------------------------------------------------
