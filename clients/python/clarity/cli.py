@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from typer.core import TyperCommand
 
-from clarity import local, recordings, show
+from clarity import local, recordings, rhythm, show
 from clarity.calls import ClarityError, target_of
 from clarity.client import Client
 from clarity.credentials import CredentialsError, FileTokens
@@ -431,6 +431,11 @@ def _summary(values: NDArray[np.float32]) -> tuple[str, ...]:
         return f"{len(values):,}", "0", "–", "–", "–"
     shown = (known.min(), known.mean(dtype=np.float64), known.max())
     return f"{len(values):,}", f"{len(known):,}", *(f"{value:,.5g}" for value in shown)
+
+
+# ---- without a server ----------------------------------------------------------------------------------------
+
+app.command()(rhythm.rhythm)
 
 
 # ---- the demonstration ---------------------------------------------------------------------------------------
