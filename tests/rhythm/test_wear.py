@@ -1,4 +1,4 @@
-"""Choi's non-wear: worked out by hand, and against the paper's words in plain loops."""
+"""Non-wear by Choi and by Troiano: worked out by hand, and against the paper's words in plain loops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarity_server.rhythm.bouts import bouts
-from clarity_server.rhythm.wear import CHOI, choi
+from clarity_server.rhythm.wear import CHOI, DETECTORS, choi, troiano
 
 Counts = np.ndarray[tuple[int], np.dtype[np.float64]]
 GAP = math.nan
@@ -151,6 +151,70 @@ def test_the_published_parameters_are_those_of_the_paper() -> None:
     assert CHOI.parameters["quiet_minutes"] == "90"
     assert CHOI.parameters["artifact_minutes"] == "2"
     assert CHOI.parameters["flank_minutes"] == "30"
+
+
+# ---- Troiano -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        # How long is long enough.
+        (((500, 10), (0, 59), (500, 10)), []),
+        (((500, 10), (0, 60), (500, 10)), [(10, 70)]),
+        # An interruption of 1 or 2 minutes up to 100 counts; a third minute, or one above 100, is a person.
+        (((500, 10), (0, 30), (100, 2), (0, 28), (500, 10)), [(10, 70)]),
+        (((500, 10), (0, 30), (100, 2), (0, 27), (500, 10)), []),
+        (((500, 10), (0, 60), (100, 3), (0, 60), (500, 10)), [(10, 70), (73, 133)]),
+        (((500, 10), (0, 60), (101, 1), (0, 60), (500, 10)), [(10, 70), (71, 131)]),
+        (((500, 10), (0, 60), (100, 1), (101, 1), (0, 60), (500, 10)), [(10, 70), (72, 132)]),
+        # Any number of interruptions, every other minute even.
+        (((500, 1), *(((0, 1), (5, 1)) * 40), (0, 1), (500, 1)), [(1, 82)]),
+        # A stretch begins and ends with a zero.
+        (((500, 10), (5, 2), (0, 60), (5, 2), (500, 10)), [(12, 72)]),
+        (((5, 2), (0, 60)), [(2, 62)]),
+        (((0, 60), (5, 2)), [(0, 60)]),
+        # Missing ends it, negative is wear.
+        (((0, 59), (GAP, 1), (0, 59)), [(59, 60)]),
+        (((0, 30), (5, 1), (GAP, 1), (0, 60)), [(31, 92)]),
+        (((0, 59), (-1, 1), (0, 59)), []),
+    ],
+)
+def test_troiano_worked_out_by_hand(runs: tuple[tuple[float, int], ...], expected: list[tuple[int, int]]) -> None:
+    assert bouts(~troiano(minutes(*runs))) == expected
+
+
+@given(runs_of_minutes)
+def test_troiano_never_takes_a_quiet_hour_for_wear(runs: list[tuple[float, int]]) -> None:
+    counts = minutes(*runs)
+    worn = troiano(counts)
+    for start, end in bouts(counts == 0):
+        assert end - start < 60 or not worn[start:end].any()
+    assert worn[np.nan_to_num(counts) > 100].all()
+
+
+@given(runs_of_minutes)
+def test_troiano_may_run_backwards(runs: list[tuple[float, int]]) -> None:
+    np.testing.assert_array_equal(troiano(minutes(*runs[::-1])), troiano(minutes(*runs))[::-1])
+
+
+@pytest.mark.parametrize("detector", sorted(DETECTORS))
+@pytest.mark.parametrize(
+    ("runs", "worn"),
+    [
+        ((), 0),
+        (((0, 1),), 1),
+        (((GAP, WEEK_MINUTES),), 0),
+        (((65_535, WEEK_MINUTES),), WEEK_MINUTES),
+        (((1e9, WEEK_MINUTES + 1),), WEEK_MINUTES + 1),
+    ],
+)
+def test_every_detector_answers_at_the_edge_of_sense(
+    detector: str, runs: tuple[tuple[float, int], ...], worn: int
+) -> None:
+    algorithm, judge = DETECTORS[detector]
+    assert algorithm.version == "1"
+    assert int(judge(minutes(*runs)).sum()) == worn
 
 
 def by_the_paper(counts: list[float]) -> list[bool]:
