@@ -150,6 +150,7 @@ def json_stream(port: int, path: str, body: Any, token: str) -> list[Any]:  # no
 
 STREAMS = 1100  # more than the 1,024 requests that a cluster of Envoy takes by default
 CHANNELS = 5  # each takes 256
+WAVE = 100
 
 
 async def test_more_than_a_thousand_streams_pass_at_once(envoy: edge.Edge) -> None:
@@ -158,9 +159,13 @@ async def test_more_than_a_thousand_streams_pass_at_once(envoy: edge.Edge) -> No
         options = [("grpc.use_local_subchannel_pool", 1)]  # a connection each
         address = f"127.0.0.1:{envoy.port}"
         channels = [await held.enter_async_context(aio.insecure_channel(address, options)) for _ in range(CHANNELS)]
-        calls = [watch(channels[number % CHANNELS]) for number in range(STREAMS)]
-        told = await asyncio.gather(*(one.read() for one in calls))
-        assert {state.status for state in told} == {HealthCheckResponse.SERVING}
+        calls: list[Any] = []
+        while len(calls) < STREAMS:  # in waves: they shall be open at once, not all begin in one moment
+            wave = [watch(channels[number % CHANNELS]) for number in range(WAVE)]
+            told = await asyncio.gather(*(one.read() for one in wave))
+            assert {state.status for state in told} == {HealthCheckResponse.SERVING}
+            calls += wave
+        assert not any(one.done() for one in calls)
         for one in calls:
             one.cancel()
 
