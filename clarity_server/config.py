@@ -26,6 +26,7 @@ class Config:
     records: str = field(default="sqlite:var/clarity.db", metadata={"help": "accounts, uploads, results"})
     blobs: str = field(default="file:var/blobs", metadata={"help": "large segments"})
     keys: str = field(default="file:var/keys", metadata={"help": "root key, signing key, wrapped data keys"})
+    models: str = field(default="file:var/models", metadata={"help": "installed models"})
     identity: str = field(default="local:", metadata={"help": "who knows the passwords"})
     ready_file: str = field(default="", metadata={"help": "written with the port once serving; empty for none"})
     jwks_file: str = field(default="var/jwks.json", metadata={"help": "public keys, for Envoy"})
@@ -54,7 +55,7 @@ def load(environ: Mapping[str, str] | None = None, *, no_defaults: bool = False)
     return replace(Config(), **parsed)
 
 
-_STORES = frozenset(PREFIX + name for name in ("LISTEN", "RECORDS", "BLOBS", "KEYS", "IDENTITY"))
+_STORES = frozenset(PREFIX + name for name in ("LISTEN", "RECORDS", "BLOBS", "KEYS", "MODELS", "IDENTITY"))
 _BOOLEANS = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
 
 

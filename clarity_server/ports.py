@@ -5,7 +5,7 @@ domain.errors (StoreFull, StoreUnavailable, StoreDamaged, …); the rest fly.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -13,6 +13,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clarity_server.domain.accounts import Account
+from clarity_server.domain.models import Manifest
 from clarity_server.domain.series import Append, Closing, Descriptor, Receipt, Segment, Source, StoredUpload
 
 
@@ -244,3 +245,43 @@ class Analyses(Protocol):
         limit: int,
     ) -> Sequence[tuple[DayKey, bytes]]:
         """List sealed Days with dates in [start, end), by (civil day, device, app), after a key."""
+
+
+class Models(Protocol):
+    """Installed models: weights and a manifest under a name, never replaced in place."""
+
+    def list(self) -> Sequence[Manifest]:
+        """List what is installed, by name."""
+
+    def get(self, name: str) -> tuple[Manifest, bytes]:
+        """Return a model. Raises ModelNotFound, and ModelChanged unless its bytes are those that were installed."""
+
+    def install(self, manifest: Manifest, content: bytes) -> Manifest:
+        """Keep a model durably and return its manifest; the same one again changes nothing and returns the first.
+
+        Raises ModelExists when the name has other weights, SourceChanged when the name's first file was another,
+        StoreFull.
+        """
+
+    def verify(self, name: str) -> Manifest:
+        """Read all of a model's bytes again and return its manifest. Raises ModelNotFound, ModelChanged."""
+
+    def remove(self, name: str, *, forget: bool = False) -> None:
+        """Remove a model; `forget` its first file's digest, too, so that another may come under the name.
+
+        Raises ModelNotFound where there is neither.
+        """
+
+
+class Downloads(Protocol):
+    """Published files, fetched from the web."""
+
+    def fetch(self, url: str, name: str, bytes_max: int, tell: Callable[[int, int | None], None]) -> bytes:
+        """Return a file's bytes, going on where an earlier attempt under the same name and address was cut off.
+
+        `tell` gets how many bytes are here, and how many there will be where the server says so. Raises DownloadFailed
+        (what came is kept for the next attempt), FileTooLarge, HtmlPage.
+        """
+
+    def discard(self, name: str) -> None:
+        """Forget what was fetched under a name."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clarity_server.config import Config, ConfigError
-from clarity_server.ports import Accounts, Analyses, Keys, Requests, Series, Sessions
+from clarity_server.ports import Accounts, Analyses, Downloads, Keys, Models, Requests, Series, Sessions
 from clarity_server.server.health import Probe
 
 
@@ -86,3 +86,23 @@ def _local(config: Config) -> World:
         sweep=series.sweep,
         close=database.close,
     )
+
+
+def models(config: Config) -> Models:
+    """Build the keeper of models that the settings name. Raises ConfigError, StoreUnavailable."""
+    from clarity_server.adapters.local.models import DiskModels
+
+    return DiskModels(_models_path(config))
+
+
+def downloads(config: Config) -> Downloads:
+    """Build what fetches published models; it keeps what is unfinished beside them. Raises ConfigError."""
+    from clarity_server.adapters.local.downloads import HttpDownloads
+
+    return HttpDownloads(_models_path(config) / "downloads")
+
+
+def _models_path(config: Config) -> Path:
+    if (scheme := _scheme("CLARITY_MODELS", config.models)) != "file":
+        raise ConfigError(f"CLARITY_MODELS: there is no adapter for {scheme!r}; use file:")
+    return _path(config.models)

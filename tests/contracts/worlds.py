@@ -11,11 +11,12 @@ from clarity_server.adapters.local.analyses import SqliteAnalyses
 from clarity_server.adapters.local.blobs import DiskBlobs
 from clarity_server.adapters.local.database import Database
 from clarity_server.adapters.local.keys import DiskKeys
+from clarity_server.adapters.local.models import DiskModels
 from clarity_server.adapters.local.requests import SqliteRequests
 from clarity_server.adapters.local.series import PUT_SEGMENT, SqliteSeries
 from clarity_server.adapters.local.sessions import SqliteSessions
 from clarity_server.domain.series import Segment
-from clarity_server.ports import Accounts, Analyses, Blobs, Keys, Requests, Series, Sessions
+from clarity_server.ports import Accounts, Analyses, Blobs, Keys, Models, Requests, Series, Sessions
 
 
 class World(Protocol):
@@ -35,6 +36,8 @@ class World(Protocol):
     def series(self) -> Series: ...
     @property
     def analyses(self) -> Analyses: ...
+    @property
+    def models(self) -> Models: ...
 
     def another(self) -> AbstractContextManager["World"]:
         """Open the same stores as another process does."""
@@ -65,6 +68,10 @@ class LocalWorld:
     @property
     def requests(self) -> SqliteRequests:
         return SqliteRequests(self.database)
+
+    @property
+    def models(self) -> DiskModels:
+        return DiskModels(self.root / "models")
 
     def another(self) -> AbstractContextManager[World]:
         return local(self.root)

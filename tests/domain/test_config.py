@@ -12,6 +12,7 @@ STORES = {
     "CLARITY_RECORDS": "sqlite:/data/clarity.db",
     "CLARITY_BLOBS": "file:/data/blobs",
     "CLARITY_KEYS": "file:/keys",
+    "CLARITY_MODELS": "file:/models",
     "CLARITY_IDENTITY": "local:",
 }
 
