@@ -22,6 +22,7 @@ SEES = {
     "services": {"services", "flows", "ports", "domain"},
     "server": {"server", "services", "flows", "ports", "domain", "config"},
     "config": {"config", "domain"},
+    "models": {"models", "server", "flows", "pat", "ports", "domain", "config"},  # the command, a way in as __main__ is
     "__main__": {"server", "config"},
     "": set[str](),  # clarity_server/__init__.py
 }
