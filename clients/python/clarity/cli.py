@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from typer.core import TyperCommand
 
-from clarity import local, recordings, rhythm, show
+from clarity import local, models, recordings, rhythm, show
 from clarity.calls import ClarityError, target_of
 from clarity.client import Client
 from clarity.credentials import CredentialsError, FileTokens
@@ -436,6 +436,7 @@ def _summary(values: NDArray[np.float32]) -> tuple[str, ...]:
 # ---- without a server ----------------------------------------------------------------------------------------
 
 app.command()(rhythm.rhythm)
+app.add_typer(models.app)
 
 
 # ---- the demonstration ---------------------------------------------------------------------------------------
