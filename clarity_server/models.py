@@ -129,7 +129,8 @@ def _pull(options: argparse.Namespace) -> int:
 
     def tell(here: int, total: int | None) -> None:
         if sys.stderr.isatty():
-            sys.stderr.write(f"\r{here / MIB:.1f} of {total / MIB:.1f} MiB " if total else f"\r{here / MIB:.1f} MiB ")
+            of = f" of {total / MIB:.1f}" if total else ""
+            sys.stderr.write(f"\r{here / MIB:.1f}{of} MiB" + ("\n" if here == total else ""))
 
     return _installed(flow.pull(wiring.models(found), wiring.downloads(found), options.name, tell), options)
 
