@@ -20,7 +20,7 @@ from clarity_server.config import ConfigError
 from clarity_server.domain.errors import ClarityError, StartRefused
 from clarity_server.domain.models import Kind, Manifest, preferred
 from clarity_server.flows import models as flow
-from clarity_server.pat import weights
+from clarity_server.pat import apart, weights
 from clarity_server.ports import Models
 from clarity_server.server import wiring
 
@@ -189,7 +189,7 @@ def _remove(options: argparse.Namespace) -> int:
 def _parity(options: argparse.Namespace) -> int:
     from clarity_server.flows import parity as flow_parity
 
-    found = weights.read(weights.content_of(options.weights))
+    found = apart.read(weights.content_of(options.weights))
     positions = np.load(options.positions, allow_pickle=False) if options.positions else None
     gates = flow_parity.ANY_CPU if positions is None else flow_parity.TIGHT
     measured = flow_parity.parity(found, flow_parity.golden(options.golden, found), positions)

@@ -20,7 +20,7 @@ from clarity_server.domain.models import (
     from_json,
     preferred,
 )
-from clarity_server.pat import weights
+from clarity_server.pat import apart, weights
 from clarity_server.pat.weights import Weights
 from clarity_server.ports import Downloads, Models
 
@@ -101,7 +101,7 @@ def install(models: Models, content: bytes, name: str, told: Told, declared: str
     `declared` is the model it must be, like PAT-S. Raises WeightsRefused, TestWeights unless it is told to be a test,
     ModelExists, SourceChanged, StoreFull.
     """
-    found = weights.read(content, declared)
+    found = apart.read(content, declared)
     if found.is_test and told.kind is not Kind.TEST:
         raise TestWeights(found.is_test)
     kept = weights.to_safetensors(found)
@@ -175,7 +175,7 @@ def verify(models: Models, name: str) -> Manifest:
 
 
 def _judged(manifest: Manifest, content: bytes) -> Weights:
-    found = weights.read(content)
+    found = weights.read_own(content)
     said = replace(
         manifest,
         size=found.shape.size,

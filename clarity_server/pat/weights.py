@@ -2,7 +2,7 @@
 
 A file is judged by its content, never by its suffix, and fully before anything of it is used: exactly the expected
 tensors of one size, in their shapes, float32, finite. Nothing missing is ever filled in. The server itself opens only
-safetensors; H5 is read once, by whoever installs it.
+safetensors; H5 is read once, by whoever installs it, and in a process of its own (pat/apart.py).
 
     Keras H5, by save_weights or model.save ─┐
                                              ├─ Weights, in PyTorch's layout ─ safetensors, with the scaler inside
@@ -102,15 +102,17 @@ def read(content: bytes, declared: str = "") -> Weights:
     """Returns the weights in a file's bytes; `declared` is what they must be, like PAT-S. Raises WeightsRefused."""
     if len(content) > FILE_BYTES_MAX:
         raise FileTooLarge(len(content))
-    if content.startswith(HDF5_MAGIC):
-        found = _from_h5(content)
-    elif _looks_like_safetensors(content):
-        found = _from_safetensors(content)
-    else:
-        raise _stranger(content)
+    found = _from_h5(content) if content.startswith(HDF5_MAGIC) else read_own(content)
     if declared and declared.lower() != found.shape.name.lower():
         raise SizeDisagrees(declared, found.shape.name)
     return found
+
+
+def read_own(content: bytes) -> Weights:
+    """Returns the weights in our own format, and opens no other. Raises WeightsRefused."""
+    if not _looks_like_safetensors(content):
+        raise _stranger(content)
+    return _from_safetensors(content)
 
 
 def _stranger(content: bytes) -> LfsPointer | HtmlPage | NotWeights:
@@ -120,13 +122,15 @@ def _stranger(content: bytes) -> LfsPointer | HtmlPage | NotWeights:
         return LfsPointer()
     if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<body")):
         return HtmlPage()
-    if not content:
-        return NotWeights("an empty file")
-    if content.startswith(b"PK\x03\x04"):
-        return NotWeights("a zip archive (a .keras model or a PyTorch checkpoint?)")
-    if content.startswith(b"\x80"):
-        return NotWeights("a Python pickle, which is never opened")
-    return NotWeights("neither HDF5 nor safetensors")
+    known = next((text for magic, text in STRANGERS.items() if content.startswith(magic)), "")
+    return NotWeights(known or ("neither HDF5 nor safetensors" if content else "an empty file"))
+
+
+STRANGERS: Mapping[bytes, str] = {
+    HDF5_MAGIC: "an HDF5 file where our own format has to be",
+    b"PK\x03\x04": "a zip archive (a .keras model or a PyTorch checkpoint?)",
+    b"\x80": "a Python pickle, which is never opened",
+}
 
 
 # ---- Keras's H5 ----------------------------------------------------------------------------------------------
