@@ -11,6 +11,8 @@ BENCHES = {
     "ingest": "durable ingest against an empty gRPC stream, FastAPI with SQLite, and VictoriaMetrics",
     "memory": "the server's memory after 10 and after 1,000 chunks",
     "unary": "GetAccount against an empty echo on the same server",
+    "pat": "PAT's inference against Keras, tf.function, plain PyTorch, and the machine's sgemm peak",
+    "weeks": "a week's analysis, five years of them, and other calls while PAT runs",
     "auth_time": "a refused sign-in of an account against one of a stranger",
     "profile": "where the server's time goes while one upload runs",
 }

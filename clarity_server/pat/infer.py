@@ -19,6 +19,8 @@ from clarity_server.pat.model import Encoder, serving
 from clarity_server.pat.shapes import WINDOW_MINUTES
 from clarity_server.pat.weights import Weights
 
+KEPT_BYTES = 16 * 1024 * 1024  # glibc heeds no more than 32 MiB
+
 
 # eq=False: arrays have no single answer to ==.
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +38,7 @@ class Pat:
         """Fold the attention in float64; whether these weights may answer at all was judged before."""
         self.shape = weights.shape
         self.encoder = serving(loaded(weights))
+        _keep_freed_memory()
 
     def read(self, week: NDArray[np.floating]) -> Reading:
         """Returns the reading of a scaled week, shape (10080,), oldest minute first.
@@ -71,3 +74,12 @@ def loaded(weights: Weights) -> Encoder:
     encoder = Encoder(weights.shape)
     encoder.load_state_dict({name: torch.from_numpy(np.array(values)) for name, values in weights.tensors.items()})
     return encoder.eval()
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep what a week's matrices took, for the next ones.
+
+    glibc returns freed memory above a threshold to the system, which hands it out again page by page: up to half of the
+    time of a week went there. The threshold follows the largest block that was freed, so this one raises it, untouched.
+    """
+    torch.empty(KEPT_BYTES, dtype=torch.uint8)

@@ -20,6 +20,22 @@ from clarity_server.pat.shapes import FEED_FORWARD, KERNEL_MINUTES, WIDTH, Shape
 NORM_EPS = 1e-6  # Keras's, as PAT was trained; PyTorch's default is 1e-5
 DROPOUT = 0.1
 LONGEST_WAVE = 10_000.0
+QUERIES = 672  # attended to at a time: what they look at, 3 MB at most, is still in the cache
+
+
+def packed(x: Tensor) -> Tensor:
+    """Returns the tensor in oneDNN's keeping, where there is one for it; `F.linear` and softmax then run there.
+
+    PyTorch multiplies plain matrices with MKL. On the AMD CPU with AVX-512 that we measured, oneDNN is twice as fast;
+    held to AVX2 it is as fast as MKL (docs/performance.md). An Intel CPU was not measured.
+    """
+    known = x.dtype is torch.float32 and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return x.to_mkldnn() if known else x
+
+
+def plain(x: Tensor) -> Tensor:
+    """Returns the tensor in PyTorch's own keeping."""
+    return x.to_dense() if x.is_mkldnn else x
 
 
 def positions(tokens: int, width: int = WIDTH) -> Tensor:
@@ -89,7 +105,8 @@ class FoldedAttention(nn.Module):
 
     logit(n, m) = (x_n·A_h + c_h)·x_m, A_h = Wq_h·Wk_hᵀ/√d, c_h = bq_h·Wk_hᵀ/√d; what is dropped (the key's bias) is
     the same for all m, so softmax cancels it. Output: Σ_h P_h·x·M_h + b, M_h = Wv_h·Wo_h, b = bo + Σ_h bv_h·Wo_h, for
-    the rows of P sum to 1. Keys and values of all heads are x itself: one attention call over h·N queries.
+    the rows of P sum to 1. Keys and values of all heads are x itself, so that all h·N queries are alike: a few tokens'
+    at a time, the whole way through, no matrix leaves the cache (all of P would be 60 MB for L).
     """
 
     ask: Tensor  # (h·96, 96): all A_h
@@ -120,23 +137,29 @@ class FoldedAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns the output, (batch, N, 96) as the input is."""
-        batch, tokens, width = x.shape
-        asked = F.linear(x, self.ask, self.ask_bias).view(batch, 1, tokens * self.heads, width)  # N·h queries, no copy
-        keys = x.unsqueeze(1)  # (batch, 1, N, 96), and the values too
-        mixed = F.scaled_dot_product_attention(asked, keys, keys, scale=1.0)  # (batch, 1, N·h, 96)
-        return F.linear(mixed.view(batch, tokens, self.heads * width), self.answer, self.answer_bias)
+        return torch.stack([self._week(week) for week in x])
 
     def explained(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the output and what each token receives, (batch, h, N): the mean over queries of every head."""
-        batch, tokens, width = x.shape
-        asked = F.linear(x, self.ask, self.ask_bias).view(batch, tokens, self.heads, width)
-        mixed = torch.empty_like(asked)  # (batch, N, h, 96)
-        received = x.new_empty(batch, self.heads, tokens)
-        for head in range(self.heads):  # one N×N matrix at a time: all of them would be 60 MB for L
-            looks = torch.softmax(asked[:, :, head] @ x.mT, dim=-1)  # (batch, queries, keys)
-            mixed[:, :, head] = looks @ x
-            received[:, head] = looks.mean(dim=1)
-        return F.linear(mixed.flatten(2), self.answer, self.answer_bias), received
+        received = x.new_zeros(len(x), self.heads, x.shape[1])
+        out = torch.stack([self._week(week, sums) for week, sums in zip(x, received, strict=True)])
+        return out, received / x.shape[1]
+
+    def _week(self, x: Tensor, received: Tensor | None = None) -> Tensor:
+        """Returns the output of a week (N, 96); adds to `received`, (h, N), what each token receives from each."""
+        values = x.T.contiguous()  # (96, N): F.linear turns it back
+        some = torch.split(x, QUERIES // self.heads)  # (n, 96) each
+        return torch.cat([self._answers(self._looks(tokens, x), values, received) for tokens in some])  # (N, 96)
+
+    def _looks(self, tokens: Tensor, x: Tensor) -> Tensor:
+        asked = F.linear(packed(tokens), self.ask, self.ask_bias).reshape(-1, WIDTH)  # (n, h·96) → (n·h, 96)
+        return torch.softmax(F.linear(asked, x), dim=-1)  # (n·h, N)
+
+    def _answers(self, looks: Tensor, values: Tensor, received: Tensor | None) -> Tensor:
+        if received is not None:
+            received += plain(looks).view(-1, *received.shape).sum(dim=0)  # (n, h, N) → (h, N)
+        mixed = F.linear(looks, values).reshape(-1, self.heads * WIDTH)  # (n·h, 96) → (n, h·96)
+        return plain(F.linear(mixed, self.answer, self.answer_bias))  # (n, 96)
 
 
 class Block(nn.Module):
