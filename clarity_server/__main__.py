@@ -1,28 +1,55 @@
-"""`python -m clarity_server`: serve until told to stop."""
+"""`python -m clarity_server`: serve until told to stop; with `health`, ask a server that runs how it is."""
 
 import argparse
 import asyncio
 import sys
 
 from clarity_server import config
-from clarity_server.server import run
 
 
-def main() -> int:
-    """Read the settings and serve; return the exit code."""
-    parser = argparse.ArgumentParser(prog="clarity_server", description="Serve CLARITY. Settings come from CLARITY_*.")
-    parser.add_argument("--no-defaults", action="store_true", help="refuse to start unless every store is named")
-    parser.add_argument("--settings", action="store_true", help="list the settings with their defaults, and exit")
-    options = parser.parse_args()
+def main(arguments: list[str] | None = None) -> int:
+    """Read the settings and serve, or ask; return the exit code."""
+    options = _parser().parse_args(arguments)
     if options.settings:
         sys.stdout.write("\n".join(config.described()) + "\n")
         return 0
+    return _health() if options.verb == "health" else _serve(no_defaults=options.no_defaults)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="clarity_server", description="Serve CLARITY. Settings come from CLARITY_*.")
+    parser.add_argument(
+        "verb", nargs="?", choices=["serve", "health"], default="serve", help="`health` asks a server that runs"
+    )
+    parser.add_argument("--no-defaults", action="store_true", help="refuse to start unless every store is named")
+    parser.add_argument("--settings", action="store_true", help="list the settings with their defaults, and exit")
+    return parser
+
+
+def _serve(*, no_defaults: bool) -> int:
+    from clarity_server.server import run  # noqa: PLC0415  a health check every few seconds does without the whole house
+
     try:
-        asyncio.run(run.serve(config.load(no_defaults=options.no_defaults)))
+        asyncio.run(run.serve(config.load(no_defaults=no_defaults)))
     except run.REFUSALS as why:
-        sys.stderr.write(f"clarity: {why}\n")
-        return 2
+        return _refused(why, 2)
     return 0
+
+
+def _health() -> int:
+    from clarity_server.server import checkup  # noqa: PLC0415  and serving does without this
+
+    try:
+        checkup.ask(config.load())
+    except (config.ConfigError, checkup.NotServing) as why:
+        return _refused(why, 1)  # a container's health check knows 0 and 1 only
+    sys.stdout.write("SERVING\n")
+    return 0
+
+
+def _refused(why: Exception, code: int) -> int:
+    sys.stderr.write(f"clarity: {why}\n")
+    return code
 
 
 if __name__ == "__main__":
