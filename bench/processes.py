@@ -38,6 +38,7 @@ def settings(place: Path) -> dict[str, str]:
         "RECORDS": f"sqlite:{place / 'var' / 'clarity.db'}",
         "BLOBS": f"file:{place / 'var' / 'blobs'}",
         "KEYS": f"file:{place / 'keys'}",
+        "MODELS": f"file:{place / 'models'}",
         "JWKS_FILE": str(place / "jwks.json"),
     }
 

@@ -27,6 +27,8 @@ class Config:
     blobs: str = field(default="file:var/blobs", metadata={"help": "large segments"})
     keys: str = field(default="file:var/keys", metadata={"help": "root key, signing key, wrapped data keys"})
     models: str = field(default="file:var/models", metadata={"help": "installed models"})
+    model_threads: int = field(default=1, metadata={"help": "threads the model may use; calls come first"})
+    narrator: str = field(default="template:", metadata={"help": "who puts facts into words"})
     identity: str = field(default="local:", metadata={"help": "who knows the passwords"})
     ready_file: str = field(default="", metadata={"help": "written with the port once serving; empty for none"})
     jwks_file: str = field(default="var/jwks.json", metadata={"help": "public keys, for Envoy"})

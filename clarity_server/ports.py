@@ -7,14 +7,25 @@ domain.errors (StoreFull, StoreUnavailable, StoreDamaged, …); the rest fly.
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clarity_server.domain.accounts import Account
+from clarity_server.domain.analysis import State
+from clarity_server.domain.insight import Fact, Kind, Sentence
 from clarity_server.domain.models import Manifest
-from clarity_server.domain.series import Append, Closing, Descriptor, Receipt, Segment, Source, StoredUpload
+from clarity_server.domain.series import (
+    Append,
+    Closing,
+    ClosingKind,
+    Descriptor,
+    Receipt,
+    Segment,
+    Source,
+    StoredUpload,
+)
 
 
 class Keys(Protocol):
@@ -206,28 +217,46 @@ class DueDay:
     touch: int
 
 
-class Analyses(Protocol):
-    """Derived results, and what is still to derive. The touched days and due closings are the queue."""
+@dataclass(frozen=True, slots=True)
+class PutResult:
+    """A result to store. `failed` with a body stands for one that could not be derived; without, it blocks the next."""
 
-    def due_results(self, limit: int) -> Sequence[DueResult]:
-        """List closings without a result, oldest first, fair between accounts; those that failed are left out."""
+    due: DueResult
+    body: bytes
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PutDay:
+    """A Day to store. An empty body says that there is none: the older one is removed, or with `failed` kept."""
+
+    due: DueDay
+    body: bytes
+    closed: bool
+    failed: bool = False
+    windows: tuple[int, ...] = ()  # first civil days of the windows that have to be looked at again
+
+
+class Analyses(Protocol):
+    """Derived results and Days, and what is still to derive. The touched days and due closings are the queue."""
+
+    def due_results(self, kind: ClosingKind, limit: int) -> Sequence[DueResult]:
+        """List closings of a kind without a result, oldest first, fair between accounts; not those that failed."""
 
     def due_days(self, limit: int, account_id: str | None = None) -> Sequence[DueDay]:
         """List touched days, of one account or all, oldest touch first; those that failed wait for another touch."""
 
-    def put_result(self, due: DueResult, body: bytes, *, failed: bool = False) -> None:
-        """Store a sealed result under its number; the first one stays.
+    def put_results(self, puts: Sequence[PutResult]) -> None:
+        """Store sealed results under their numbers, all in one transaction; the first one under a number stays."""
 
-        `failed` with a body stands for a result that could not be derived; without one it blocks those after it.
+    def put_days(self, puts: Sequence[PutDay]) -> None:
+        """Store sealed Days in place of the older ones, all in one transaction, and clear their touches.
+
+        A touch that came meanwhile stays, and so does a Day that was derived for a later touch. The `windows` of each
+        are due from now on, in the same transaction.
         """
 
-    def put_day(self, due: DueDay, body: bytes, *, closed: bool, failed: bool = False) -> None:
-        """Store a sealed Day in place of the older one and clear the touch, unless a later touch came.
-
-        An empty body says that there is no such Day: the older one is removed, or with `failed` kept.
-        """
-
-    def results(self, account_id: str, upload_id: str, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
+    def results(self, account_id: str, upload_id: str, after: int, limit: int) -> Sequence[tuple[Closing, bytes]]:
         """List sealed results by number, stopping before the first one not yet derived."""
 
     def analysed(self, account_id: str, upload_id: str) -> tuple[int, int]:
@@ -235,6 +264,9 @@ class Analyses(Protocol):
 
     def is_closed(self, key: DayKey) -> bool:
         """Tell whether some upload of this metric and source has closed this day."""
+
+    def day(self, key: DayKey) -> bytes | None:
+        """Return a sealed Day, or None where there is none."""
 
     def days(
         self,
@@ -245,6 +277,149 @@ class Analyses(Protocol):
         limit: int,
     ) -> Sequence[tuple[DayKey, bytes]]:
         """List sealed Days with dates in [start, end), by (civil day, device, app), after a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowKey:
+    """Which Window: of whom, of what, from where, beginning on which civil day."""
+
+    account_id: str
+    metric: str
+    source: Source
+    civil_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class DueWindow:
+    """A touched window, and the touch that was seen; a later touch makes it due again."""
+
+    key: WindowKey
+    touch: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnalysis:
+    """An Analysis as the store has it. `number` counts the account's analyses as they come and change."""
+
+    key: WindowKey
+    analysis_id: str
+    state: State
+    input_digest: str
+    method: str  # its parameters, spelled in one way only
+    model_digest: str
+    body: bytes  # sealed; of one that is queued, its window and parameters
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        """What its seal is bound to."""
+        return f"{self.key.account_id}|analysis|{self.analysis_id}"
+
+
+class Windows(Protocol):
+    """Analyses of windows, by id and by window, and the queues of what is still to analyse."""
+
+    def due_windows(self, limit: int) -> Sequence[DueWindow]:
+        """List touched windows, oldest touch first, fair between accounts; none of an account with touched days."""
+
+    def due_analyses(self, limit: int) -> Sequence[StoredAnalysis]:
+        """List queued analyses, oldest first, fair between accounts."""
+
+    def waiting_count(self, account_id: str) -> int:
+        """Count an account's touched windows and queued analyses."""
+
+    def queue(
+        self, analysis: StoredAnalysis, waiting_max: int, instead_of: StoredAnalysis | None = None
+    ) -> StoredAnalysis:
+        """Store an analysis as QUEUED, unless its id is there and has not FAILED; return it as stored.
+
+        `instead_of`, as it was found, gives way in any state. Raises Busy where the account has `waiting_max` queued.
+        """
+
+    def put(self, analyses: Sequence[StoredAnalysis], *, touch: bool = False) -> None:
+        """Store analyses, all in one transaction, each under the account's next number; one that SUCCEEDED stays.
+
+        With `touch` the window of each that is stored is due, so that it is settled which one is current.
+        """
+
+    def settle(self, due: DueWindow, current: StoredAnalysis | None, input_digest: str) -> None:
+        """Make `current`, stored before, the analysis of its window, and clear the touch unless a later one came.
+
+        Every other one of the window that SUCCEEDED with another input, or in the same way as the current one, is
+        SUPERSEDED and numbered anew. A superseded one that is current again has SUCCEEDED, numbered anew.
+        """
+
+    def touch_older(self, method: str, model_digest: str) -> int:
+        """Make due every window whose analysis of this method was made with another model; return how many."""
+
+    def get(self, account_id: str, analysis_id: str) -> StoredAnalysis | None:
+        """Find an analysis."""
+
+    def list(
+        self,
+        account_id: str,
+        metric: str,
+        dates: tuple[date | None, date | None],
+        after: tuple[int, str, str, str] | None,
+        limit: int,
+        *,
+        superseded: bool = False,
+    ) -> Sequence[StoredAnalysis]:
+        """List analyses of windows that begin in [start, end), by (civil day, device, app, id), after a key."""
+
+    def newest(self, account_id: str, method: str) -> StoredAnalysis | None:
+        """Find the analysis of this method that SUCCEEDED and whose window begins last, of any metric and source."""
+
+    def of_window(self, key: WindowKey, method: str) -> StoredAnalysis | None:
+        """Find the analysis of a window and method that SUCCEEDED."""
+
+    def since(self, account_id: str, number: int, limit: int) -> Sequence[StoredAnalysis]:
+        """List analyses numbered above `number`, by number."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInsight:
+    """An Insight as the store has it, sealed. `number` counts the account's insights."""
+
+    account_id: str
+    insight_id: str
+    analysis_id: str
+    create_time: datetime
+    body: bytes
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        """What its seal is bound to."""
+        return f"{self.account_id}|insight|{self.insight_id}"
+
+
+class Insights(Protocol):
+    """What was told."""
+
+    def put(self, insight: StoredInsight) -> StoredInsight:
+        """Store an insight under the account's next number unless its id is there; return the stored one."""
+
+    def get(self, account_id: str, insight_id: str) -> StoredInsight | None:
+        """Find an insight."""
+
+    def list(self, account_id: str, before: int | None, limit: int) -> Sequence[StoredInsight]:
+        """List insights by number, the highest first, from below a number on."""
+
+
+class Narrator(Protocol):
+    """Puts facts into words. What it says is verified before anyone reads it."""
+
+    @property
+    def name(self) -> str:
+        """Who it is, for example `template`."""
+
+    @property
+    def version(self) -> str:
+        """Rises whenever the same facts could give other words."""
+
+    def tell(self, facts: Sequence[Fact], kind: Kind) -> Sequence[Sentence]:
+        """Return sentences about a week; every number, unit, time and direction in them within a citation."""
 
 
 class Models(Protocol):

@@ -168,12 +168,15 @@ class Clock:
             return _zone_day_start_ms(self.start.time_zone, day) - self.axis_ms
         return next(
             max(start, day * DAY_MS - self.axis_ms - offset_s * 1000)
-            for start, end, offset_s in self._told()
+            for start, end, offset_s in self.told()
             if day * DAY_MS - self.axis_ms - offset_s * 1000 < end
         )
 
-    def _told(self) -> list[tuple[int, int, int]]:
-        """List (start, end, offset in s) of all elapsed time, for a start with an offset or an instant."""
+    def told(self) -> list[tuple[int, int, int]]:
+        """List (start, end, offset in s) of all elapsed time, for a start with an offset or an instant; some is known.
+
+        Outside of what it was told the clock runs on as at the nearest time of which it was.
+        """
         known = [(at, offset) for at, offset in ((0, self.start.utc_offset_s), *self.moves) if offset is not None]
         turns = [-FAR_MS, *(at for at, _ in known[1:]), FAR_MS]
         return [(*ends, offset) for ends, (_, offset) in zip(itertools.pairwise(turns), known, strict=True)]

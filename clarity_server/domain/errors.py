@@ -92,7 +92,7 @@ class StreamExpired(ClarityError):
 
     def __init__(self) -> None:
         """Say what to do."""
-        super().__init__("the stream outlived its access token; refresh the session and open the upload again")
+        super().__init__("the stream outlived its access token; refresh the session and resume")
 
 
 class CredentialsWrong(ClarityError):
@@ -253,6 +253,46 @@ class DigestMismatch(ClarityError):
 
 class TimeKindWrong(ClarityError):
     """The range is of a kind the data has no time for."""
+
+
+class WindowNotFound(ClarityError):
+    """The source has no sample in that week."""
+
+    def __init__(self) -> None:
+        """Say it alike for any reason."""
+        super().__init__("there is no sample in the week that begins on this date; see ListDays")
+
+
+class AnalysisNotFound(ClarityError):
+    """This account has no such analysis."""
+
+    def __init__(self) -> None:
+        """Say it alike for an unknown id and for another account's."""
+        super().__init__("there is no such analysis; ListAnalyses has those there are")
+
+
+class AnalysisNotDone(ClarityError):
+    """The analysis has no numbers yet."""
+
+    def __init__(self, state: str) -> None:
+        """Name its state."""
+        super().__init__(f"the analysis is {state}; WatchAnalyses tells when it is done", state=state)
+
+
+class InsightNotFound(ClarityError):
+    """This account has no such insight."""
+
+    def __init__(self) -> None:
+        """Say it alike for an unknown id and for another account's."""
+        super().__init__("there is no insight with this id")
+
+
+class ResumeTokenInvalid(ClarityError):
+    """A resume token is damaged or of another account."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("the resume token is not one of yours; start from the beginning, without one")
 
 
 class StoreFull(ClarityError):

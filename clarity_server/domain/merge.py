@@ -15,7 +15,10 @@ from clarity_server.domain.series import StoredUpload
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """What one upload says: for each sample its minute and its values' bits, (samples,) and (samples, channels)."""
+    """What one upload says: for each sample its minute and its values' bits, (samples,) and (samples, channels).
+
+    Minutes are in order; several samples may share one.
+    """
 
     minutes: NDArray[np.int64]
     values: NDArray[np.float32]
@@ -36,8 +39,9 @@ def winners(
     owner = np.full(count, -1, dtype=np.int32)
     conflicted = np.zeros(count, dtype=bool)
     for index, cover in enumerate(covers):
-        slots = np.unique(cover.minutes - first)
-        slots = slots[(slots >= 0) & (slots < count)]
+        low, high = np.searchsorted(cover.minutes, [first, first + count])
+        slots = cover.minutes[low:high] - first
+        slots = slots[np.diff(slots, prepend=-1) > 0]
         taken = slots[owner[slots] >= 0]
         for other in np.unique(owner[taken]):
             if revisions[other] == revisions[index]:

@@ -103,13 +103,21 @@ def segment_key(account_id: str, metric: str, day: int, upload_id: str, first_sa
     return f"{account_id}|{metric}|{day}|{upload_id}|{first_sample}|{count}"
 
 
+class ClosingKind(IntEnum):
+    """What has closed."""
+
+    DAY = 0
+    WINDOW = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """A civil day that an upload has gone beyond: a result is due, over samples before `end_sample`."""
+    """A civil day, or a window, that an upload has gone beyond: a result is due, over samples before `end_sample`."""
 
     number: int
-    civil_day: int  # days since 1970-01-01
+    civil_day: int  # days since 1970-01-01; of a window, its first
     end_sample: int
+    kind: ClosingKind = ClosingKind.DAY
 
 
 @dataclass(frozen=True, slots=True)

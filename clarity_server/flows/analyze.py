@@ -1,108 +1,131 @@
-"""Derive days: the worker's verbs. What is due stands in the store; nothing here is asked for by an upload."""
+"""Derive Days and Analyses: the worker's verbs. What is due stands in the store; no upload asks for anything here."""
 
-import hashlib
-import itertools
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
-import numpy as np
-from numpy.typing import NDArray
-
-from clarity_server.domain import merge
-from clarity_server.domain.civil import (
-    DAY_MS,
-    MINUTE_MS,
-    Clock,
-    StartKind,
-    as_date,
-    tzdata_version,
-)
-from clarity_server.domain.days import CONTEXT_MINUTES, REACH_DAYS, Day, Measure, Unavailable, on_days
+from clarity_server.domain.analysis import Analysis, State
+from clarity_server.domain.civil import as_date
+from clarity_server.domain.days import Day
 from clarity_server.domain.errors import Busy, ClarityError, StoreFull, StoreUnavailable
-from clarity_server.domain.metrics import ACTIVITY_COUNTS, find
-from clarity_server.domain.series import StoredUpload, as_float32
-from clarity_server.flows.ingest import clock_of, open_segment
-from clarity_server.flows.results import seal_day, seal_result
-from clarity_server.ports import Analyses, DayKey, DueDay, DueResult, Keys, Piece, Series
-from clarity_server.rhythm.algorithm import Algorithm
-from clarity_server.rhythm.bouts import bouts
-from clarity_server.rhythm.sleep import OAKLEY, oakley
-from clarity_server.rhythm.wear import CHOI, choi
+from clarity_server.domain.series import ClosingKind, Source
+from clarity_server.flows.describe import (
+    Model,
+    analysis_id,
+    analysis_of,
+    day_of,
+    failed_analysis,
+    failed_day,
+    is_whole,
+    method_of,
+)
+from clarity_server.flows.grid import WINDOW_DAYS, Grid, Reels, Track, day_grid, window_grid
+from clarity_server.flows.results import (
+    analysis_as_made,
+    seal_analysis,
+    seal_day,
+    seal_result,
+    unseal_analysis,
+    unseal_day,
+)
+from clarity_server.ports import (
+    Analyses,
+    DayKey,
+    DueDay,
+    DueResult,
+    DueWindow,
+    Keys,
+    PutDay,
+    PutResult,
+    Series,
+    StoredAnalysis,
+    WindowKey,
+    Windows,
+)
+from clarity_server.rhythm.week import Method
 
-DUE_PAGE = 32
+DAYS_PAGE = 32
+WINDOWS_PAGE = 8  # PAT-L takes a fifth of a second for each: nobody waits long for their turn
 SETTLE_S = 20.0
-TOTAL = Algorithm("sum", "1", {"epoch_s": "60"})
+WINDOWS_OF_DAY = range(-7, 2)
+"""Where the windows begin, counted from a civil day, of which it holds a minute or a minute of their context."""
 
 Failing = Callable[[Callable[[], None]], bool]
 """Runs a derivation and tells whether it failed unexpectedly; the boundary provides it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """A day and its context, minute by minute: `core` are the day's own minutes."""
-
-    counts: NDArray[np.float64]
-    core: slice
-    conflict_minutes: int
-    zoned: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What one upload has around a day: its samples from `first_sample` on, and its clock as far as they go."""
-
-    upload: StoredUpload
-    clock: Clock
-    first_sample: int
-    counts: NDArray[np.float32]  # (samples,)
-
-    @property
-    def floating(self) -> bool:
-        return self.clock.floating
-
-    @property
-    def period_ms(self) -> int:
-        period_ms = self.upload.descriptor.period_ms
-        assert period_ms is not None, "a metric with days has a fixed period"
-        return period_ms
-
-    @property
-    def end_sample(self) -> int:
-        return self.first_sample + len(self.counts)
-
-    def has(self, civil_day: int) -> bool:
-        """Whether a sample begins on a civil day, by this upload's own clock."""
-        days = on_days(self.clock, self.period_ms, self.first_sample, self.end_sample)
-        return any(day == civil_day for day, _ in days)
-
-
 @dataclass(slots=True)
 class Analyze:
-    """The verbs, over their ports."""
+    """The verbs, over their ports. `model` is the one that answers, None where there is none."""
 
     series: Series
     analyses: Analyses
+    windows: Windows
     keys: Keys
     failing: Failing
+    model: Model | None = None
     settle_s: float = SETTLE_S
 
-    def derive_results(self) -> int:
-        """Derive a page of due results; return how many there were."""
-        due = self.analyses.due_results(DUE_PAGE)
-        for one in due:
-            if self._fails(partial(self._derive_result, one)) and self._fails(partial(self._give_up, one)):
-                self.analyses.put_result(one, b"", failed=True)  # blocks what follows: the key itself is gone
+    # ---- days --------------------------------------------------------------------------------------------------------
+
+    def derive_day_results(self) -> int:
+        """Derive a page of the Days that uploads wait for; return how many there were."""
+        due = self.analyses.due_results(ClosingKind.DAY, DAYS_PAGE)
+        if due:
+            tracks = self._tracks(due)
+            wanted = [(track, _one_day(one.closing.civil_day)) for track, one in zip(tracks, due, strict=True)]
+            reels = Reels(self.series, self.keys, wanted)
+            self.analyses.put_results(
+                [self._day_result(one, track, reels) for one, track in zip(due, tracks, strict=True)]
+            )
         return len(due)
+
+    def _day_result(self, due: DueResult, track: Track, reels: Reels) -> PutResult:
+        key = DayKey(track.account_id, track.metric, track.source, due.closing.civil_day)
+        made: list[PutResult] = []
+
+        def derive() -> None:
+            day = self._day(key, reels, closed=True, of=due.upload_id)
+            assert day is not None, "a closed day has samples"
+            made.append(PutResult(due, self._sealed_result(due, day)))
+
+        def give_up() -> None:
+            made.append(PutResult(due, self._sealed_result(due, failed_day(key)), failed=True))
+
+        if self._fails(derive) and self._fails(give_up):
+            return PutResult(due, b"", failed=True)  # blocks what follows: the key itself is gone
+        return made[-1]
+
+    def _sealed_result(self, due: DueResult, day: Day) -> bytes:
+        key = self.keys.data_key(due.account_id)
+        return seal_result(key, due.account_id, due.upload_id, due.closing.number, day)
 
     def derive_days(self, account_id: str | None = None) -> int:
         """Derive a page of touched days, of one account or of all; return how many there were."""
-        due = self.analyses.due_days(DUE_PAGE, account_id)
-        for one in due:
-            if self._fails(partial(self._derive_day, one)):
-                self.analyses.put_day(one, b"", closed=False, failed=True)
+        due = self.analyses.due_days(DAYS_PAGE, account_id)
+        if due:
+            wanted = [(_track(one.key), _one_day(one.key.civil_day)) for one in due]
+            reels = Reels(self.series, self.keys, wanted)
+            self.analyses.put_days([self._touched_day(one, reels) for one in due])
         return len(due)
+
+    def _touched_day(self, due: DueDay, reels: Reels) -> PutDay:
+        made: list[PutDay] = []
+
+        def derive() -> None:
+            closed = self.analyses.is_closed(due.key)
+            day, data_key = self._day(due.key, reels, closed=closed), self.keys.data_key(due.key.account_id)
+            before = self.analyses.day(due.key)
+            changed = (before and unseal_day(data_key, due.key, before)) != day
+            body = b"" if day is None else seal_day(data_key, due.key, day)
+            windows = [due.key.civil_day + shift for shift in WINDOWS_OF_DAY] if changed else ()
+            made.append(PutDay(due, body, closed, windows=tuple(windows)))
+
+        if self._fails(derive):
+            return PutDay(due, b"", closed=False, failed=True)
+        return made[-1]
 
     def settle(self, account_id: str) -> None:
         """Derive all touched days of an account, so that a reader sees what is committed. Raises Busy in the end."""
@@ -111,200 +134,177 @@ class Analyze:
             if time.monotonic() > deadline:
                 raise Busy("derivation of days")
 
+    def _day(self, key: DayKey, reels: Reels, *, closed: bool, of: str | None = None) -> Day | None:
+        """Derive a Day from what is committed; None where there is no sample of it."""
+        grid = day_grid(reels.parts(_track(key), _one_day(key.civil_day)), key.civil_day, of)
+        return None if grid is None else day_of(key, grid, closed=closed)
+
+    # ---- windows -----------------------------------------------------------------------------------------------------
+
+    def derive_window_results(self) -> int:
+        """Derive a page of the Analyses that uploads wait for; return how many there were."""
+        due = self.analyses.due_results(ClosingKind.WINDOW, WINDOWS_PAGE)
+        if due:
+            tracks = self._tracks(due)
+            keys = [
+                WindowKey(track.account_id, track.metric, track.source, one.closing.civil_day)
+                for track, one in zip(tracks, due, strict=True)
+            ]
+            reels = self._reels(keys)
+            made = [self._window_result(one, key, reels) for one, key in zip(due, keys, strict=True)]
+            stored = [analysis for analysis, _ in made if analysis is not None and not analysis.number]
+            self.windows.put(stored, touch=True)  # an upload's own clock may make another week than the source has
+            self.analyses.put_results([put for _, put in made])
+        return len(due)
+
+    def _window_result(self, due: DueResult, key: WindowKey, reels: Reels) -> tuple[StoredAnalysis | None, PutResult]:
+        def derive() -> StoredAnalysis:
+            grid = _window(reels, key, due.upload_id)
+            assert grid is not None, "a closed window has samples"
+            return self._analysed(key, grid, Method())
+
+        made = self._or_failed(key, f"{due.upload_id} {due.closing.number}", derive)
+        if made is None:
+            return None, PutResult(due, b"", failed=True)
+        return made, PutResult(due, made.analysis_id.encode(), failed=made.state is State.FAILED)
+
+    def derive_windows(self) -> int:
+        """Look at a page of touched windows, and analyse those that are whole; return how many there were."""
+        due = self.windows.due_windows(WINDOWS_PAGE)
+        if due:
+            reels = self._reels([one.key for one in due])
+            for one in due:
+                self._touched_window(one, reels)
+        return len(due)
+
+    def _touched_window(self, due: DueWindow, reels: Reels) -> None:
+        found: list[tuple[StoredAnalysis | None, str]] = []
+
+        def derive() -> None:
+            last = DayKey(*_names(due.key), due.key.civil_day + WINDOW_DAYS - 2)
+            closed = self.analyses.is_closed(last)
+            grid = _window(reels, due.key) if closed or self._is_known(due.key) else None
+            whole = grid is not None and closed and is_whole(grid)
+            current = self._analysed(due.key, grid, Method()) if grid is not None and whole else None
+            found.append((current, "" if grid is None else grid.digest))
+
+        if self._fails(derive):
+            found.append((self._or_failed(due.key, f"touch {due.touch}", None), ""))
+        current, digest = found[-1]
+        if current is not None and not current.number:
+            self.windows.put([current])
+        self.windows.settle(due, current, digest)
+
+    def _is_known(self, key: WindowKey) -> bool:
+        """Tell whether there is any analysis of a window."""
+        day = as_date(key.civil_day)
+        after = (key.civil_day, key.source.device, key.source.app, "")
+        found = self.windows.list(key.account_id, key.metric, (day, day + timedelta(days=1)), after, 1)
+        return bool(found) and found[0].key == key
+
+    def derive_analyses(self) -> int:
+        """Run a page of the analyses that were asked for; return how many there were."""
+        due = self.windows.due_analyses(WINDOWS_PAGE)
+        if due:
+            reels = self._reels([one.key for one in due])
+            for one in due:
+                self._asked(one, reels)
+        return len(due)
+
+    def _asked(self, due: StoredAnalysis, reels: Reels) -> None:
+        made: list[StoredAnalysis] = []
+
+        def derive() -> None:
+            asked = unseal_analysis(self.keys.data_key(due.key.account_id), due)
+            grid = _window(reels, due.key)
+            assert grid is not None, "what was asked for had samples, and samples stay"
+            found = self._analysed(due.key, grid, method_of(asked.parameters))
+            made.append(replace(found, state=State.SUCCEEDED))  # it may have been superseded, and be current again
+            if found.analysis_id != due.analysis_id:  # newer data came while it waited, or another model
+                made.append(replace(due, state=State.SUPERSEDED))
+
+        if self._fails(derive):
+            made = [replace(due, state=State.FAILED)]
+        self.windows.put(made, touch=True)  # data may have come meanwhile
+
+    def _analysed(self, key: WindowKey, grid: Grid, method: Method) -> StoredAnalysis:
+        """Return the Analysis of this grid as it is stored, or make it."""
+        known = self.windows.get(key.account_id, analysis_id(key, grid, method, self.model))
+        if known is not None and (known.state is State.SUCCEEDED or self._has_numbers(known)):
+            return known
+        return self._sealed(key, analysis_of(key, grid, method, self.model))
+
+    def _has_numbers(self, known: StoredAnalysis) -> bool:
+        """Tell whether one that was superseded had been analysed: it may have been queued until then."""
+        if known.state is not State.SUPERSEDED:
+            return False
+        return analysis_as_made(self.keys.data_key(known.key.account_id), known).state is State.SUCCEEDED
+
+    def _sealed(self, key: WindowKey, analysis: Analysis) -> StoredAnalysis:
+        return seal_analysis(self.keys.data_key(key.account_id), key, analysis)
+
+    def _or_failed(
+        self, key: WindowKey, why: str, derive: Callable[[], StoredAnalysis] | None
+    ) -> StoredAnalysis | None:
+        """Derive, or return the Analysis that says it failed; None where even that cannot be sealed."""
+        made: list[StoredAnalysis] = []
+        if derive is not None and not self._fails(lambda: made.append(derive())):
+            return made[0]
+        failed = self._fails(lambda: made.append(self._sealed(key, failed_analysis(key, why))))
+        return None if failed else made[0]
+
+    # ---- for both ----------------------------------------------------------------------------------------------------
+
+    def _tracks(self, due: Sequence[DueResult]) -> list[Track]:
+        """Return what each result is about, as its upload was opened."""
+        names = {(one.account_id, one.upload_id) for one in due}
+        descriptors = {name: self.series.upload(*name).descriptor for name in names}
+        return [
+            Track(one.account_id, (told := descriptors[one.account_id, one.upload_id]).metric, told.source)
+            for one in due
+        ]
+
+    def _reels(self, keys: Sequence[WindowKey]) -> Reels:
+        return Reels(self.series, self.keys, [(_track(key), _window_days(key)) for key in keys])
+
     def _fails(self, derive: Callable[[], None]) -> bool:
         """Run a derivation and tell whether it failed for good; what only has to wait for the store flies."""
         waits: list[ClarityError] = []
 
         def attempt() -> None:
-            try:
+            with _waiting(waits):
                 derive()
-            except (Busy, StoreFull, StoreUnavailable) as why:
-                waits.append(why)
 
         failed = self.failing(attempt)
         if waits:
             raise waits[0]
         return failed
 
-    def _give_up(self, due: DueResult) -> None:
-        """Store a result that says it failed, so that those after it are not kept waiting."""
-        descriptor = self.series.upload(due.account_id, due.upload_id).descriptor
-        key = DayKey(due.account_id, descriptor.metric, descriptor.source, due.closing.civil_day)
-        data_key = self.keys.data_key(due.account_id)
-        body = seal_result(data_key, due.account_id, due.upload_id, due.closing.number, failed_day(key))
-        self.analyses.put_result(due, body, failed=True)
 
-    def _derive_result(self, due: DueResult) -> None:
-        upload = self.series.upload(due.account_id, due.upload_id)
-        descriptor, closing = upload.descriptor, due.closing
-        key = DayKey(due.account_id, descriptor.metric, descriptor.source, closing.civil_day)
-        day = self._day(key, closed=True, of=due.upload_id)
-        assert day is not None, "a closed day has samples"
-        data_key = self.keys.data_key(due.account_id)
-        self.analyses.put_result(due, seal_result(data_key, due.account_id, due.upload_id, closing.number, day))
-
-    def _derive_day(self, due: DueDay) -> None:
-        closed = self.analyses.is_closed(due.key)
-        day = self._day(due.key, closed=closed)
-        body = b"" if day is None else seal_day(self.keys.data_key(due.key.account_id), due.key, day)
-        self.analyses.put_day(due, body, closed=closed)
-
-    def _day(self, key: DayKey, *, closed: bool, of: str | None = None) -> Day | None:
-        """Derive a Day from what is committed; None where there is no sample of it.
-
-        `of` makes it the result of that upload: the day is then as its clock has it.
-        """
-        days = (key.civil_day - REACH_DAYS, key.civil_day + REACH_DAYS + 1)
-        pieces = list(self.series.pieces(key.account_id, key.metric, days, key.source))
-        parts = _parts(pieces, self.keys.data_key(key.account_id)) if pieces else []
-        own = next((part for part in parts if part.upload.upload_id == of), None)
-        grid = _grid(parts, key.civil_day, own)
-        return None if grid is None else describe(key, grid, closed=closed)
+@contextmanager
+def _waiting(waits: list[ClarityError]) -> Iterator[None]:
+    """Keep what only has to wait out of the boundary's log."""
+    try:
+        yield
+    except (Busy, StoreFull, StoreUnavailable) as why:
+        waits.append(why)
 
 
-def failed_day(key: DayKey) -> Day:
-    """Return the Day that stands for one whose derivation failed."""
-    named = (("wear_coverage", "1", CHOI), ("activity_counts", "{counts}", TOTAL), ("sleep_minutes", "min", OAKLEY))
-    measures = tuple(
-        Measure(name, Unavailable.FAILED, unit, 0.0, one.id, one.version, dict(one.parameters), "")
-        for name, unit, one in named
-    )
-    return Day(
-        date=as_date(key.civil_day),
-        metric=key.metric,
-        source=key.source,
-        length_minutes=0,
-        recorded_minutes=0,
-        worn_minutes=0,
-        measures=measures,
-        asleep=(),
-        not_worn=(),
-        conflict_minutes=0,
-        closed=True,
-        tzdata_version="",
-    )
+def _names(key: DayKey | WindowKey) -> tuple[str, str, Source]:
+    return (key.account_id, key.metric, key.source)
 
 
-def describe(key: DayKey, grid: _Grid, *, closed: bool) -> Day | None:
-    """Compute a Day's numbers from its minutes; None where no minute of the day itself was sent."""
-    recorded = np.isfinite(grid.counts)
-    worn = choi(grid.counts)
-    asleep = (oakley(grid.counts) & worn)[grid.core]
-    counts, recorded, worn = grid.counts[grid.core], recorded[grid.core], worn[grid.core]
-    length, present, used = len(counts), int(recorded.sum()), int(worn.sum())
-    digest = hashlib.sha256(grid.counts.astype("<f4").tobytes()).hexdigest()
-
-    def measure(name: str, outcome: float | Unavailable, unit: str, minutes: int, algorithm: Algorithm) -> Measure:
-        parameters = dict(algorithm.parameters)
-        return Measure(name, outcome, unit, minutes / length, algorithm.id, algorithm.version, parameters, digest)
-
-    total = float(counts[recorded].sum()) if present else Unavailable.SHORT_RECORD
-    sleep = float(asleep.sum()) if used else Unavailable.NOT_WORN
-    scored = Algorithm(OAKLEY.id, OAKLEY.version, {**OAKLEY.parameters, "wear": CHOI.id})
-    return Day(
-        date=as_date(key.civil_day),
-        metric=key.metric,
-        source=key.source,
-        length_minutes=length,
-        recorded_minutes=present,
-        worn_minutes=used,
-        measures=(
-            measure("wear_coverage", used / length, "1", present, CHOI),
-            measure("activity_counts", total, find(ACTIVITY_COUNTS).ucum_unit.removesuffix("/min"), present, TOTAL),
-            measure("sleep_minutes", sleep, "min", used, scored),
-        ),
-        asleep=tuple(bouts(asleep)),
-        not_worn=tuple(bouts(recorded & ~worn)),
-        conflict_minutes=grid.conflict_minutes,
-        closed=closed,
-        tzdata_version=tzdata_version() if grid.zoned else "",
-    )
+def _track(key: DayKey | WindowKey) -> Track:
+    return Track(*_names(key))
 
 
-def _parts(pieces: Sequence[Piece], key: bytes) -> list[_Part]:
-    """Open the segments around a day and join them, upload by upload, in order of precedence."""
-    by_upload = itertools.groupby(pieces, key=lambda piece: piece.upload.upload_id)
-    return sorted((_part(list(theirs), key) for _, theirs in by_upload), key=lambda part: merge.precedence(part.upload))
+def _one_day(civil_day: int) -> range:
+    return range(civil_day, civil_day + 1)
 
 
-def _part(pieces: Sequence[Piece], key: bytes) -> _Part:
-    upload, first = pieces[0].upload, pieces[0].segment.first_sample
-    counts = np.concatenate(
-        [as_float32(open_segment(key, piece.segment).values, upload.descriptor) for piece in pieces]
-    )
-    # A day must be the same whenever it is derived: of the clock, too, only what these samples know.
-    known = [move for move in upload.offset_changes if move.first_sample < first + len(counts)]
-    return _Part(upload, clock_of(upload.descriptor, known), first, counts)
+def _window_days(key: WindowKey) -> range:
+    return range(key.civil_day, key.civil_day + WINDOW_DAYS)
 
 
-def _grid(parts: Sequence[_Part], civil_day: int, own: _Part | None) -> _Grid | None:
-    """Lay a source's uploads over the minutes of a civil day and its context; None where none has a sample of it."""
-    on_day = [own] if own is not None else [part for part in parts if part.has(civil_day)]
-    # A floating recording lies on no instant: where one takes part, all are laid on the person's clock.
-    floating = any(part.floating for part in on_day)
-    placed = [part for part in parts if part.clock.known_from_ms is not None and (floating or not part.floating)]
-    voices = on_day if floating or own is not None else placed
-    if not voices:
-        return None
-    bounds = (_border(voices, civil_day, floating=floating), _border(voices, civil_day + 1, floating=floating))
-    length = _minutes(bounds)
-    if length <= 0:
-        return None
-    count, core = length + 2 * CONTEXT_MINUTES, slice(CONTEXT_MINUTES, CONTEXT_MINUTES + length)
-    covers = [_cover(part, bounds, floating=floating) for part in placed]
-    revisions = [part.upload.descriptor.revision for part in placed]
-    owner, conflicted = merge.winners(revisions, covers, -CONTEXT_MINUTES, count)
-    if (owner[core] < 0).all():
-        return None
-    zoned = any(part.clock.start.kind is StartKind.ZONE for part in (*on_day, *voices))
-    return _Grid(_read(covers, owner), core, int(np.count_nonzero(conflicted[core])), zoned)
-
-
-def _read(covers: Sequence[merge.Cover], owner: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return the count of each minute as its owner has it; NaN where there is none."""
-    counts = np.full(len(owner), np.nan)
-    for index, cover in enumerate(covers):
-        slots = cover.minutes + CONTEXT_MINUTES
-        inside = (slots >= 0) & (slots < len(owner))
-        won = owner[slots[inside]] == index
-        counts[slots[inside][won]] = cover.values[inside][won, 0]
-    return counts
-
-
-def _border(parts: Sequence[_Part], day: int, *, floating: bool) -> int:
-    """Return when a civil day begins, on the axis: by the clock that ran nearest to that moment.
-
-    Two days that meet ask for the same border. So each minute is on one of them, whatever offsets the uploads have.
-    """
-    if floating:
-        return day * DAY_MS
-
-    def distance(part: _Part) -> int:
-        at = part.clock.day_start_ms(day)
-        return max(part.first_sample * part.period_ms - at, at - part.end_sample * part.period_ms, 0)
-
-    nearest = min(parts, key=distance)  # of two as near, the one that is read
-    return nearest.clock.axis_ms + nearest.clock.day_start_ms(day)
-
-
-def _minutes(bounds: tuple[int, int]) -> int:
-    """Return how many minutes a day has; the last one is cut short where the clock changed within it."""
-    return -(-(bounds[1] - bounds[0]) // MINUTE_MS)
-
-
-def _cover(part: _Part, bounds: tuple[int, int], *, floating: bool) -> merge.Cover:
-    """Return what one upload has around a day: minutes since it began, those after its end counted on from there."""
-    elapsed = np.arange(part.first_sample, part.end_sample, dtype=np.int64) * part.period_ms
-    minutes, counts = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
-    for stretch in part.clock.stretches(int(elapsed[0]), int(elapsed[-1]) + 1):
-        base = part.clock.civil_ms(stretch, 0)
-        if base is None:  # no civil time, no civil day
-            continue
-        low, high = np.searchsorted(elapsed, [stretch.start_ms, stretch.end_ms])
-        at = elapsed[low:high] + (base if floating else part.clock.axis_ms)
-        after = _minutes(bounds) + (at - bounds[1]) // MINUTE_MS
-        minutes.append(np.where(at < bounds[1], (at - bounds[0]) // MINUTE_MS, after))
-        counts.append(part.counts[low:high])
-    joined = np.concatenate(minutes)
-    order = np.argsort(joined, kind="stable")
-    return merge.Cover(joined[order], np.concatenate(counts)[order].reshape(-1, 1))
+def _window(reels: Reels, key: WindowKey, of: str | None = None) -> Grid | None:
+    return window_grid(reels.parts(_track(key), _window_days(key)), key.civil_day, of)

@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarity_server.domain import metrics, sealing, segments
+from clarity_server.domain.analysis import Analysed, Analysis
 from clarity_server.domain.civil import DAY_MS, Clock, OffsetChange, stays
-from clarity_server.domain.days import REACH_DAYS, Day, closings
+from clarity_server.domain.days import REACH_AFTER_DAYS, REACH_BEFORE_DAYS, Day, closings
 from clarity_server.domain.errors import DigestMismatch, InvalidInput, StoreDamaged, TotalMismatch, UploadTakenOver
 from clarity_server.domain.series import (
     SCALE_MAX,
     Append,
     Chunk,
     Closing,
+    ClosingKind,
     Descriptor,
     Receipt,
     Segment,
@@ -28,8 +30,8 @@ from clarity_server.domain.series import (
     segment_key,
 )
 from clarity_server.flows.intake import Batch, Intake, compare
-from clarity_server.flows.results import unseal_result
-from clarity_server.ports import Analyses, Keys, Series
+from clarity_server.flows.results import analysis_as_made, unseal_result
+from clarity_server.ports import Analyses, Keys, Series, Windows
 
 RESULTS_PAGE = 100
 OPEN_AHEAD = 2  # segments of at most a batch each
@@ -48,10 +50,13 @@ class Progress:
 class Ingest:
     """The verbs of an upload. All block."""
 
-    def __init__(self, series: Series, analyses: Analyses, keys: Keys, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, series: Series, analyses: Analyses, windows: Windows, keys: Keys, wake: Callable[[], None]
+    ) -> None:
         """Take the ports, and what wakes the derivation of results."""
         self._series = series
         self._analyses = analyses
+        self._windows = windows
         self._keys = keys
         self._wake = wake
 
@@ -151,18 +156,30 @@ class Ingest:
             crc32c=stored.crc32c,
             result_count=stored.result_count + len(due),
         )
-        touched = {closing.civil_day for closing in due}
+        touched = {closing.civil_day for closing in due if closing.kind is ClosingKind.DAY}
         finished = self._series.finish(account_id, stored, receipt, due, sorted(touched))
         if finished.receipt != receipt:  # a newer stream has finished it, with more samples than we know of
             raise UploadTakenOver
         self._wake()
         return finished
 
-    def results(self, account_id: str, upload_id: str, after: int) -> Sequence[Day]:
+    def results(self, account_id: str, upload_id: str, after: int) -> Sequence[Day | Analysed]:
         """Return the next results after a number, in order, at most RESULTS_PAGE, as far as they are derived."""
         rows = self._analyses.results(account_id, upload_id, after, RESULTS_PAGE)
         key = self._keys.data_key(account_id) if rows else b""
-        return [unseal_result(key, account_id, upload_id, number, body) for number, body in rows]
+        return [
+            unseal_result(key, account_id, upload_id, closing.number, body)
+            if closing.kind is ClosingKind.DAY
+            else Analysed(closing.number, self._analysis(key, account_id, body.decode()))
+            for closing, body in rows
+        ]
+
+    def _analysis(self, key: bytes, account_id: str, analysis_id: str) -> Analysis:
+        """Return the Analysis that a result names, as it was made: a result never changes."""
+        found = self._windows.get(account_id, analysis_id)
+        if found is None:
+            raise StoreDamaged(piece=f"{account_id}|analysis|{analysis_id}")
+        return analysis_as_made(key, found)
 
     def progress(self, account_id: str, stored: StoredUpload, received: int) -> Progress:
         """Tell how far an upload has come."""
@@ -307,14 +324,14 @@ def _irregular_runs(times_ms: NDArray[np.int64]) -> Iterator[tuple[int, int, int
 def _touched(descriptor: Descriptor, clock: Clock, before: int, after: int, due: Sequence[Closing]) -> tuple[int, ...]:
     """Return the civil days whose results may change by samples [before, after), or by the days these close.
 
-    A Day is derived from the storage days up to REACH_DAYS from it, so a sample may bear on as many days on either
-    side: by its context, and by the clock of another upload of the source, which no commit knows of.
+    A Day is derived from the storage days around it, so a sample may bear on as many days on either side: by its
+    context, and by the clock of another upload of the source, which no commit knows of.
     """
     if not metrics.find(descriptor.metric).has_days or descriptor.period_ms is None:
         return ()
     known = stays(clock, before * descriptor.period_ms, after * descriptor.period_ms)
     if not known:
         return ()
-    closed = {closing.civil_day for closing in due}
+    closed = {closing.civil_day for closing in due if closing.kind is ClosingKind.DAY}
     first, last = (clock.axis_ms + known[0].start_ms) // DAY_MS, (clock.axis_ms + known[-1].end_ms - 1) // DAY_MS
-    return tuple(sorted(closed.union(range(first - REACH_DAYS, last + REACH_DAYS + 1))))
+    return tuple(sorted(closed.union(range(first - REACH_AFTER_DAYS, last + REACH_BEFORE_DAYS + 1))))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarity_server.pat.shapes import WINDOW_MINUTES
+
+SEEN_PERCENTILE = 99
+SEEN_MARGIN = 0.1
+SEEN: Mapping[str, tuple[float, float]] = {"depresjon-log1p-global-1": (1.13, 1.77)}
+"""By a scaler's name, the least and greatest of the 99th percentiles of the scaled weeks it was fitted on: a week that
+lies outside by more than the margin is of another scale. Ten times the counts, or a tenth, always is
+(tests/pat/test_week.py)."""
+OWN_WEEK = "week_zscore"
 
 
 class Transform(StrEnum):
@@ -56,6 +65,18 @@ class Scaler:
         if self.transform is Transform.LOG1P:
             values = np.log1p(np.maximum(values, 0.0))  # a negative count is none; np.maximum keeps NaN
         return ((values - self.mean) / self.deviation).astype(np.float32)
+
+
+def own_week(counts: NDArray[np.floating]) -> Scaler | None:
+    """Returns the scaler of a week by itself, for weights that came without one; None where nothing in it varies.
+
+    It is another input than PAT was trained on: how much a person moves is lost, and only the course of it is left. So
+    it has its own name, and readings of it are never to be compared with those of another scaler.
+    """
+    known = counts[np.isfinite(counts)].astype(np.float64)
+    if not len(known) or not known.std() > 0:
+        return None
+    return Scaler(OWN_WEEK, "the week itself", Transform.NONE, np.array([known.mean()]), np.array([known.std()]))
 
 
 def filled(scaled: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -26,9 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarity_server.domain.civil import EPOCH_DATE, as_date
+from clarity_server.domain.measures import Unavailable
 from clarity_server.rhythm.algorithm import Algorithm
 from clarity_server.rhythm.clock import DAY_MINUTES, HOUR_MINUTES, civil_minutes
-from clarity_server.rhythm.measure import Measure, Reason
+from clarity_server.rhythm.measure import Measure
 from clarity_server.rhythm.night import Night
 from clarity_server.rhythm.sleep import SCORERS
 from clarity_server.rhythm.wear import DETECTORS
@@ -162,7 +163,7 @@ def _algorithm(algorithm: Algorithm) -> dict[str, Any]:
 
 
 def _measure(measure: Measure) -> dict[str, Any]:
-    reason = isinstance(measure.outcome, Reason)
+    reason = isinstance(measure.outcome, Unavailable)
     return {
         "measure": measure.name,
         "unavailable" if reason else "value": measure.outcome,
@@ -175,7 +176,7 @@ def _measure(measure: Measure) -> dict[str, Any]:
 def _night(night: Night, civil: NDArray[np.int64], algorithm: Algorithm) -> dict[str, Any]:
     told = {"date": as_date(night.civil_day).isoformat(), "coverage_ratio": night.coverage_ratio}
     sleep = night.sleep
-    if isinstance(sleep, Reason):
+    if isinstance(sleep, Unavailable):
         return {**told, "unavailable": sleep, **_algorithm(algorithm)}
     return {
         **told,
@@ -244,7 +245,7 @@ def as_text(whole: Week, found: Sequence[Week]) -> Iterator[str]:
 
 def _cell(week: Week, name: str, kind: str) -> str:
     outcome = week.outcome(name)
-    return outcome.value if isinstance(outcome, Reason) else _shown(outcome, kind)
+    return outcome.value if isinstance(outcome, Unavailable) else _shown(outcome, kind)
 
 
 def _shown(value: float, kind: str) -> str:
@@ -269,7 +270,7 @@ def _hhmm(minutes: int) -> str:
 
 def _night_row(night: Night, civil: NDArray[np.int64]) -> list[str]:
     day, sleep = as_date(night.civil_day).isoformat(), night.sleep
-    if isinstance(sleep, Reason):
+    if isinstance(sleep, Unavailable):
         return [day, sleep.value]
     marks = (sleep.start, sleep.onset, sleep.final_awakening, sleep.end)
     return [

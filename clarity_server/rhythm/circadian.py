@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from clarity_server.domain.measures import Unavailable
 from clarity_server.rhythm.algorithm import Algorithm
 from clarity_server.rhythm.clock import DAY_HOURS, DAY_MINUTES, HOUR_MINUTES
-from clarity_server.rhythm.measure import Reason
 
 FLAT_RATIO = 1e-12  # values that differ by less than this share of the largest are the same but for rounding
 TIE_RATIO = 1e-9  # the same for means of a window
@@ -87,7 +87,7 @@ def clock_hours(counts: NDArray[np.floating], civil: NDArray[np.int64]) -> Clock
     return ClockHours(first, means)
 
 
-def interdaily_stability(hours: ClockHours) -> Stability | Reason:
+def interdaily_stability(hours: ClockHours) -> Stability | Unavailable:
     """Returns IS: how much of the variance between hours is the same from day to day.
 
     Witting, Kwa, Eikelenboom, Mirmiran and Swaab 1990; Van Someren et al., *Bright light therapy*, Chronobiol Int
@@ -102,16 +102,16 @@ def interdaily_stability(hours: ClockHours) -> Stability | Reason:
     of_day = ((hours.first + np.flatnonzero(hours.whole)) % DAY_HOURS).astype(np.intp)
     days = np.bincount(of_day, minlength=DAY_HOURS)
     if days.min() < CLOCK_HOUR_DAYS_MIN:
-        return Reason.SHORT_RECORD
+        return Unavailable.SHORT_RECORD
     if _flat(x):
-        return Reason.UNDEFINED
+        return Unavailable.UNDEFINED
     mean = x.mean()
     profile = np.bincount(of_day, weights=x - mean, minlength=DAY_HOURS) / days
     between, within = _squares(profile), _squares(x - mean)
     return Stability(len(x) * between / (DAY_HOURS * within), len(x))
 
 
-def intradaily_variability(hours: ClockHours) -> Variability | Reason:
+def intradaily_variability(hours: ClockHours) -> Variability | Unavailable:
     """Returns IV: how broken up the rhythm is, 0 for a slow wave and about 2 for noise.
 
     Witting 1990; Van Someren 1999: `IV = n Σ (x_i - x_{i-1})² / ((n - 1) Σ_i (x_i - x̄)²)` over n hourly means. Only
@@ -124,9 +124,9 @@ def intradaily_variability(hours: ClockHours) -> Variability | Reason:
     steps = np.diff(hours.means)
     steps = steps[np.isfinite(steps)]
     if len(steps) < PAIRS_MIN:
-        return Reason.SHORT_RECORD
+        return Unavailable.SHORT_RECORD
     if _flat(x):
-        return Reason.UNDEFINED
+        return Unavailable.UNDEFINED
     value = len(x) * _squares(steps) / (len(steps) * _squares(x - x.mean()))
     return Variability(value, len(x), len(steps))
 
@@ -168,7 +168,7 @@ class Extreme:
     """The window of the average day with the lowest or the highest mean."""
 
     mean: float  # counts a minute
-    onset_minute: int | Reason  # minutes after midnight; the first of those that tie
+    onset_minute: int | Unavailable  # minutes after midnight; the first of those that tie
     onsets_tied: int  # 1 where nothing ties
 
 
@@ -178,10 +178,10 @@ class RestActivity:
 
     l5: Extreme
     m10: Extreme
-    relative_amplitude: float | Reason
+    relative_amplitude: float | Unavailable
 
 
-def rest_activity(counts: NDArray[np.floating], civil: NDArray[np.int64]) -> RestActivity | Reason:
+def rest_activity(counts: NDArray[np.floating], civil: NDArray[np.int64]) -> RestActivity | Unavailable:
     """Returns L5, M10 and RA of the average day.
 
     Witting 1990; Van Someren 1999: the average 24-hour profile by clock minute over all days; the circular window of
@@ -195,11 +195,11 @@ def rest_activity(counts: NDArray[np.floating], civil: NDArray[np.int64]) -> Res
     minute = civil[known] % DAY_MINUTES
     days = np.bincount(minute, minlength=DAY_MINUTES)
     if days.min() == 0:
-        return Reason.SHORT_RECORD
+        return Unavailable.SHORT_RECORD
     profile = np.bincount(minute, weights=counts[known], minlength=DAY_MINUTES) / days
     l5, m10 = _extreme(profile, L5_MINUTES, -1), _extreme(profile, M10_MINUTES, 1)
     total = m10.mean + l5.mean
-    return RestActivity(l5, m10, (m10.mean - l5.mean) / total if total else Reason.UNDEFINED)
+    return RestActivity(l5, m10, (m10.mean - l5.mean) / total if total else Unavailable.UNDEFINED)
 
 
 def _extreme(profile: NDArray[np.float64], length: int, sign: int) -> Extreme:
@@ -212,7 +212,7 @@ def _extreme(profile: NDArray[np.float64], length: int, sign: int) -> Extreme:
     onset = int(ties[0])
     # Summed anew: the difference of two long sums of zeros need not be 0.
     mean = float(around[onset : onset + length].mean())
-    return Extreme(mean, Reason.UNDEFINED if len(ties) == DAY_MINUTES else onset, len(ties))
+    return Extreme(mean, Unavailable.UNDEFINED if len(ties) == DAY_MINUTES else onset, len(ties))
 
 
 # ---- the cosine ----------------------------------------------------------------------------------------------
@@ -236,11 +236,11 @@ class Cosinor:
 
     mesor: float  # counts a minute
     amplitude: float  # counts a minute
-    peak_minute: float | Reason  # minutes after midnight, [0, 1440)
-    percent_rhythm: float | Reason  # 100 R²
+    peak_minute: float | Unavailable  # minutes after midnight, [0, 1440)
+    percent_rhythm: float | Unavailable  # 100 R²
 
 
-def cosinor(counts: NDArray[np.floating], civil: NDArray[np.int64]) -> Cosinor | Reason:
+def cosinor(counts: NDArray[np.floating], civil: NDArray[np.int64]) -> Cosinor | Unavailable:
     """Returns the single-component cosinor of 24 hours.
 
     Halberg; Cornelissen, *Cosinor-based rhythmometry*, Theor Biol Med Model 11:16, 2014: least squares of
@@ -255,7 +255,7 @@ def cosinor(counts: NDArray[np.floating], civil: NDArray[np.int64]) -> Cosinor |
     minute, y = civil[known] % DAY_MINUTES, counts[known].astype(np.float64)
     weight = np.bincount(minute, minlength=DAY_MINUTES).astype(np.float64)  # how many days have this minute
     if weight.reshape(DAY_HOURS, HOUR_MINUTES).sum(axis=1).min() == 0:
-        return Reason.SHORT_RECORD
+        return Unavailable.SHORT_RECORD
     angle = 2 * np.pi * np.arange(DAY_MINUTES) / DAY_MINUTES
     terms = np.stack((np.ones(DAY_MINUTES), np.cos(angle), np.sin(angle)))  # (3, 1440)
     mean = y.mean()
@@ -266,9 +266,10 @@ def cosinor(counts: NDArray[np.floating], civil: NDArray[np.int64]) -> Cosinor |
     shift, beta, gamma = solution
     amplitude = float(np.hypot(beta, gamma))
     if _flat(y):
-        return Cosinor(float(mean), 0.0, Reason.UNDEFINED, Reason.UNDEFINED)
+        return Cosinor(float(mean), 0.0, Unavailable.UNDEFINED, Unavailable.UNDEFINED)
     still = amplitude <= FLAT_RATIO * np.abs(y).max()
-    peak = Reason.UNDEFINED if still else float(np.arctan2(gamma, beta) / (2 * np.pi) % 1 * DAY_MINUTES) % DAY_MINUTES
+    turn = float(np.arctan2(gamma, beta) / (2 * np.pi) % 1)
+    peak = Unavailable.UNDEFINED if still else turn * DAY_MINUTES % DAY_MINUTES
     # Of least squares: the explained sum of squares is the solution times the right-hand side.
     explained = float((solution * right).sum())
     return Cosinor(float(mean + shift), amplitude, peak, 100 * explained / _squares(y - mean))
@@ -306,7 +307,7 @@ def sleep_regularity(
     scored: NDArray[np.bool_],
     civil: NDArray[np.int64],
     pairing: Pairing = "civil",
-) -> Regularity | Reason:
+) -> Regularity | Unavailable:
     """Returns the Sleep Regularity Index: 100 for the same every day, 0 for the toss of a coin, -100 for the reverse.
 
     Phillips et al., *Irregular sleep/wake patterns are associated with poorer academic performance and delayed
@@ -326,7 +327,7 @@ def sleep_regularity(
     valid = (today >= 0) & (tomorrow >= 0)
     pairs = int(np.count_nonzero(valid))
     if pairs < SRI_PAIRS_MIN:
-        return Reason.SHORT_RECORD
+        return Unavailable.SHORT_RECORD
     same = int(np.count_nonzero(valid & (today == tomorrow)))
     return Regularity(200 * same / pairs - 100, pairs, len(valid))
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from clarity_server.domain.measures import Unavailable
 from clarity_server.rhythm.algorithm import Algorithm
 from clarity_server.rhythm.bouts import painted, spans
 from clarity_server.rhythm.clock import DAY_MINUTES, reached
-from clarity_server.rhythm.measure import Reason
 
 REST_WINDOW_MINUTES = 31  # a minute is at rest if most of the minutes around it, itself in the middle, are sleep
 BLOCK_MINUTES = 30  # rest shorter than this is no block
@@ -89,7 +89,7 @@ class Night:
     """The night of one civil day: from noon of the day before to its own noon."""
 
     civil_day: int  # of the morning, in days since 1970-01-01
-    sleep: MainSleep | Reason
+    sleep: MainSleep | Unavailable
     coverage_ratio: float  # scored minutes of the night, of all its minutes
 
 
@@ -122,7 +122,7 @@ def nights(
       minutes are: outside of the recording (SHORT_RECORD), without a value (GAP) or not worn (NOT_WORN).
     """
     if not len(civil):
-        return [Night(day, Reason.SHORT_RECORD, 0.0) for day in civil_days]
+        return [Night(day, Unavailable.SHORT_RECORD, 0.0) for day in civil_days]
     blocks = _blocks(asleep)
     endless = blocks[:, 1] - blocks[:, 0] >= DAY_MINUTES
     scored = scored & ~painted(blocks[endless], len(scored))
@@ -136,7 +136,7 @@ def nights(
         civil_days, reached(civil, noons), reached(civil, noons + DAY_MINUTES), strict=True
     ):
         sleep = _main(blocks[of_day == day], unknown, int(noon), int(next_noon))
-        outcome = sleep if isinstance(sleep, Reason) else _parts(asleep, scored, *sleep)
+        outcome = sleep if isinstance(sleep, Unavailable) else _parts(asleep, scored, *sleep)
         found.append(Night(day, outcome, unknown.scored_ratio(int(noon), int(next_noon))))
     return found
 
@@ -174,15 +174,15 @@ class _Unscored:
         stretches[0, 0], stretches[-1, 1] = -self.FAR, self.FAR  # nothing is known outside
         self.long = stretches[stretches[:, 1] - stretches[:, 0] >= INTERRUPTION_MINUTES]  # (k, 2)
 
-    def minutes(self, start: int, end: int) -> dict[Reason, int]:
+    def minutes(self, start: int, end: int) -> dict[Unavailable, int]:
         """Returns how many minutes of [start, end) were not scored, by the reason."""
         inside = slice(max(0, start), max(0, end))
         recorded = self.recorded[inside]
         values = int(np.count_nonzero(recorded))
         return {
-            Reason.SHORT_RECORD: (end - start) - len(recorded),
-            Reason.GAP: len(recorded) - values,
-            Reason.NOT_WORN: values - int(np.count_nonzero(self.scored[inside])),
+            Unavailable.SHORT_RECORD: (end - start) - len(recorded),
+            Unavailable.GAP: len(recorded) - values,
+            Unavailable.NOT_WORN: values - int(np.count_nonzero(self.scored[inside])),
         }
 
     def scored_ratio(self, start: int, end: int) -> float:
@@ -197,28 +197,28 @@ class _Unscored:
         return None
 
 
-def _main(blocks: NDArray[np.intp], unknown: _Unscored, noon: int, next_noon: int) -> tuple[int, int] | Reason:
+def _main(blocks: NDArray[np.intp], unknown: _Unscored, noon: int, next_noon: int) -> tuple[int, int] | Unavailable:
     """Returns the main sleep among the blocks of a night, or why none can be named."""
     start, end = max(((int(a), int(b)) for a, b in blocks), key=lambda block: block[1] - block[0], default=(0, 0))
     hidden = unknown.minutes(noon, next_noon)
     if sum(hidden.values()) >= max(BLOCK_MINUTES, end - start):
         return _most(hidden)
     if start == end:
-        return Reason.NO_SLEEP
+        return Unavailable.NO_SLEEP
     beside = unknown.beside(start, end)
     return (start, end) if beside is None else _most(unknown.minutes(*beside))
 
 
-def _most(minutes: dict[Reason, int]) -> Reason:
+def _most(minutes: dict[Unavailable, int]) -> Unavailable:
     return max(minutes, key=lambda reason: minutes[reason])
 
 
-def _parts(asleep: NDArray[np.bool_], scored: NDArray[np.bool_], start: int, end: int) -> MainSleep | Reason:
+def _parts(asleep: NDArray[np.bool_], scored: NDArray[np.bool_], start: int, end: int) -> MainSleep | Unavailable:
     """Returns what the rest [start, end) is made of; NO_SLEEP where nobody slept long enough to fall asleep."""
     sleeps = spans(asleep[start:end]) + start
     lasting = sleeps[sleeps[:, 1] - sleeps[:, 0] >= ONSET_MINUTES]
     if not len(lasting):
-        return Reason.NO_SLEEP
+        return Unavailable.NO_SLEEP
     onset, waking = int(lasting[0, 0]), int(sleeps[-1, 1])
     awake = scored[onset:waking] & ~asleep[onset:waking]
     wakes = spans(awake)

@@ -11,11 +11,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from clarity_server.domain.measures import Unavailable
 from clarity_server.rhythm import circadian
 from clarity_server.rhythm.algorithm import Algorithm
 from clarity_server.rhythm.circadian import Pairing
 from clarity_server.rhythm.clock import DAY_HOURS, DAY_MINUTES, HOUR_MINUTES, civil_minutes, reached
-from clarity_server.rhythm.measure import Measure, Reason
+from clarity_server.rhythm.measure import Measure
 from clarity_server.rhythm.night import MAIN_SLEEP, MainSleep, Night, nights
 from clarity_server.rhythm.sleep import SCORERS, WEBSTER, webster
 from clarity_server.rhythm.wear import DETECTORS
@@ -29,7 +30,9 @@ T = TypeVar("T")
 
 MEAN = Algorithm("mean", "1", {"epoch_s": "60"})
 NIGHTLY = Algorithm(
-    "nightly_mean", "1", {"nights_min": str(NIGHTS_MIN), "clock_times": "circular mean", "of": MAIN_SLEEP.id}
+    "nightly_mean",
+    "1",
+    {"nights_min": str(NIGHTS_MIN), "clock_times": "circular mean", "of": f"{MAIN_SLEEP.id} {MAIN_SLEEP.version}"},
 )
 
 
@@ -79,7 +82,7 @@ class Week:
     night_algorithm: Algorithm
     input_digest: str  # sha256 of all counts read, context included, as little-endian float32
 
-    def outcome(self, name: str) -> float | Reason:
+    def outcome(self, name: str) -> float | Unavailable:
         """Returns the number of this name, or why there is none."""
         return next(measure.outcome for measure in self.measures if measure.name == name)
 
@@ -215,7 +218,7 @@ def _nights(around: _Grid, start: int, end: int) -> list[Night]:
 
 def _since(start: int, night: Night) -> Night:
     """Returns the night with its minutes counted from `start` on."""
-    if isinstance(night.sleep, Reason):
+    if isinstance(night.sleep, Unavailable):
         return night
     return Night(night.civil_day, night.sleep.moved(-start), night.coverage_ratio)
 
@@ -240,22 +243,25 @@ def _measures(grid: _Grid, slept: Sequence[Night], method: Method) -> Iterator[M
 
 
 def _rows(
-    outcome: T | Reason, coverage: float, algorithm: Algorithm, *rows: tuple[str, str, Callable[[T], float | Reason]]
+    outcome: T | Unavailable,
+    coverage: float,
+    algorithm: Algorithm,
+    *rows: tuple[str, str, Callable[[T], float | Unavailable]],
 ) -> Iterator[Measure]:
     """Yields a measure for each row (name, unit, how to read it off the outcome)."""
     for name, unit, value in rows:
-        number = outcome if isinstance(outcome, Reason) else value(outcome)
+        number = outcome if isinstance(outcome, Unavailable) else value(outcome)
         yield Measure(name, number, unit, coverage, algorithm)
 
 
-def _answer(grid: _Grid, compute: Callable[[NDArray[np.bool_]], T | Reason]) -> T | Reason:
+def _answer(grid: _Grid, compute: Callable[[NDArray[np.bool_]], T | Unavailable]) -> T | Unavailable:
     """Computes on the worn minutes; where they are too few, says whether wear, values or minutes are missing."""
     answer = compute(grid.worn)
-    if answer is not Reason.SHORT_RECORD:
+    if answer is not Unavailable.SHORT_RECORD:
         return answer
-    if compute(np.ones(len(grid.civil), dtype=np.bool_)) is Reason.SHORT_RECORD:
-        return Reason.SHORT_RECORD
-    return Reason.GAP if compute(grid.recorded) is Reason.SHORT_RECORD else Reason.NOT_WORN
+    if compute(np.ones(len(grid.civil), dtype=np.bool_)) is Unavailable.SHORT_RECORD:
+        return Unavailable.SHORT_RECORD
+    return Unavailable.GAP if compute(grid.recorded) is Unavailable.SHORT_RECORD else Unavailable.NOT_WORN
 
 
 def _share(part: float, minutes: int) -> float:
@@ -264,8 +270,8 @@ def _share(part: float, minutes: int) -> float:
 
 def _of_wear(grid: _Grid, method: Method) -> Iterator[Measure]:
     minutes, recorded, worn = len(grid.civil), int(grid.recorded.sum()), int(grid.worn.sum())
-    coverage = worn / recorded if recorded else Reason.GAP if minutes else Reason.SHORT_RECORD
-    mean = _answer(grid, lambda mask: float(grid.counts[mask].mean()) if mask.any() else Reason.SHORT_RECORD)
+    coverage = worn / recorded if recorded else Unavailable.GAP if minutes else Unavailable.SHORT_RECORD
+    mean = _answer(grid, lambda mask: float(grid.counts[mask].mean()) if mask.any() else Unavailable.SHORT_RECORD)
     yield from _rows(
         coverage, _share(recorded, minutes), DETECTORS[method.wear][0], ("wear_coverage", "1", lambda share: share)
     )
@@ -324,9 +330,9 @@ def _of_cosine(grid: _Grid, method: Method) -> Iterator[Measure]:
 
 
 def _of_sleep(grid: _Grid, method: Method) -> Iterator[Measure]:
-    def asleep(mask: NDArray[np.bool_]) -> float | Reason:
+    def asleep(mask: NDArray[np.bool_]) -> float | Unavailable:
         minutes = int(mask.sum())
-        return int((grid.asleep & mask).sum()) / minutes if minutes else Reason.SHORT_RECORD
+        return int((grid.asleep & mask).sum()) / minutes if minutes else Unavailable.SHORT_RECORD
 
     worn = int(grid.worn.sum())
     regular = _answer(
@@ -337,7 +343,7 @@ def _of_sleep(grid: _Grid, method: Method) -> Iterator[Measure]:
     )
     yield from _rows(
         regular,
-        0.0 if isinstance(regular, Reason) else regular.valid_pair_ratio,
+        0.0 if isinstance(regular, Unavailable) else regular.valid_pair_ratio,
         method.of_sleep(circadian.SLEEP_REGULARITY.having(pairing=method.pairing)),
         ("sleep_regularity_index", "1", lambda found: found.value),
         ("sleep_regularity_pairs", "{pairs}", lambda found: found.pairs),
@@ -354,7 +360,7 @@ def _of_nights(grid: _Grid, slept: Sequence[Night], method: Method) -> Iterator[
     def mean(value: Callable[[MainSleep], float]) -> Callable[[list[MainSleep]], float]:
         return lambda sleeps: float(np.mean([value(sleep) for sleep in sleeps]))
 
-    def clock(value: Callable[[MainSleep], int]) -> Callable[[list[MainSleep]], float | Reason]:
+    def clock(value: Callable[[MainSleep], int]) -> Callable[[list[MainSleep]], float | Unavailable]:
         return lambda sleeps: circular_mean([int(grid.civil[value(sleep)]) for sleep in sleeps])
 
     yield from _rows(
@@ -379,15 +385,15 @@ def _of_nights(grid: _Grid, slept: Sequence[Night], method: Method) -> Iterator[
     )
 
 
-def _missing(slept: Sequence[Night]) -> Reason:
+def _missing(slept: Sequence[Night]) -> Unavailable:
     """Returns why there are too few nights: what is said most often of those without a sleep."""
-    reasons = [night.sleep for night in slept if isinstance(night.sleep, Reason)]
+    reasons = [night.sleep for night in slept if isinstance(night.sleep, Unavailable)]
     if len(slept) < NIGHTS_MIN or not reasons:
-        return Reason.SHORT_RECORD
+        return Unavailable.SHORT_RECORD
     return max(reasons, key=reasons.count)
 
 
-def circular_mean(clock_minutes: Sequence[float]) -> float | Reason:
+def circular_mean(clock_minutes: Sequence[float]) -> float | Unavailable:
     """Returns the mean of clock times in minutes after midnight, [0, 1440): of 23:45 and 00:15 it is midnight.
 
     UNDEFINED where they cancel out, like 06:00 and 18:00.
@@ -395,5 +401,5 @@ def circular_mean(clock_minutes: Sequence[float]) -> float | Reason:
     angles = [2 * math.pi * minute / DAY_MINUTES for minute in clock_minutes]
     east, north = math.fsum(map(math.cos, angles)), math.fsum(map(math.sin, angles))
     if math.hypot(east, north) <= circadian.TIE_RATIO * len(angles):
-        return Reason.UNDEFINED
+        return Unavailable.UNDEFINED
     return math.atan2(north, east) / (2 * math.pi) % 1 * DAY_MINUTES % DAY_MINUTES

@@ -1,7 +1,7 @@
 """The boundary: every call passes here. Identity in, errors out, one log line; the only `except Exception`.
 
 A streamed answer whose message has a `problem` field is told of an error in band as well, as its last message: a JSON
-client cannot see trailers.
+client cannot see trailers. Where messages carry a `resume_token`, that one too says what to resume with.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from clarity_server.server.identity import PUBLIC
 from clarity_server.services.caller import CALLER
 
 REQUEST_ID = "x-request-id"
+RESUME_TOKEN = "resume_token"  # noqa: S105  the name of a field
 _REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9-]{8,64}")  # anything else would be a way to write into our log
 _CANCELLED = "CANCELLED"
 
@@ -44,6 +45,7 @@ class Call:
     account_id: str = "-"
     received: int = 0
     sent: int = 0
+    resume_token: str = ""  # of the newest message of a stream that can be resumed; at first that of its request
     code: str = "OK"
     reason: str = "-"
 
@@ -108,8 +110,9 @@ class Boundary(grpc.aio.ServerInterceptor):
 
     def _unary_stream(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
         async def guarded(request: Message, context: Context) -> None:
-            async with self._call(method, context) as call, _within(limits.SERVER_STREAM_S if _ours(method) else None):
+            async with self._call(method, context) as call, _within(_limit_of(method)):
                 call.received = 1
+                call.resume_token = getattr(request, RESUME_TOKEN, "")
                 await _send_all(behaviour(request, context), context, call)
 
         return guarded
@@ -163,7 +166,8 @@ async def _tell(context: Context, method: str, status: status_pb2.Status, call: 
     problem = _problem_type(method)
     if problem is not None:
         call.sent += 1
-        await context.write(problem(problem=status))
+        resumed = {RESUME_TOKEN: call.resume_token} if RESUME_TOKEN in problem.DESCRIPTOR.fields_by_name else {}
+        await context.write(problem(problem=status, **resumed))
     await context.abort(errors.code_of(status), status.message, _trailers(status))
 
 
@@ -177,16 +181,27 @@ def _trailers(status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:
     return tuple(trailers)
 
 
-def _problem_type(method: str) -> Callable[..., Message] | None:
+def _problem_type(method: str) -> type[Message] | None:
     """Return the class of a method's streamed answers if they have a `problem` field."""
+    answers = _streamed(method)
+    return None if answers is None or "problem" not in answers.DESCRIPTOR.fields_by_name else answers
+
+
+def _limit_of(method: str) -> float | None:
+    """Return how long a server's stream may take. One that can be resumed has no end: its session and age end it."""
+    answers = _streamed(method)
+    lasts = answers is not None and RESUME_TOKEN in answers.DESCRIPTOR.fields_by_name
+    return limits.SERVER_STREAM_S if _ours(method) and not lasts else None
+
+
+def _streamed(method: str) -> type[Message] | None:
+    """Return the class of a method's answers if the contract has it and they are streamed."""
     service, _, name = method.strip("/").rpartition("/")
     try:
         described = descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
     except KeyError:  # served without a descriptor
         return None
-    if not described.server_streaming or "problem" not in described.output_type.fields_by_name:
-        return None
-    return message_factory.GetMessageClass(described.output_type)
+    return message_factory.GetMessageClass(described.output_type) if described.server_streaming else None
 
 
 @asynccontextmanager
@@ -213,6 +228,7 @@ async def _send_all(answers: Any, context: Context, call: Call) -> None:  # noqa
         async for answer in answers:
             await context.write(answer)
             call.sent += 1
+            call.resume_token = getattr(answer, RESUME_TOKEN, "")
 
 
 def failing(job: Callable[[], object]) -> bool:

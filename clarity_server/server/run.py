@@ -15,15 +15,26 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from clarity.v1 import auth_service_pb2, auth_service_pb2_grpc, health_data_service_pb2, health_data_service_pb2_grpc
+from clarity.v1 import (
+    auth_service_pb2,
+    auth_service_pb2_grpc,
+    health_data_service_pb2,
+    health_data_service_pb2_grpc,
+    insight_service_pb2,
+    insight_service_pb2_grpc,
+)
 from clarity_server.config import Config, ConfigError
 from clarity_server.domain.errors import ClarityError, StartRefused
 from clarity_server.flows.analyze import Analyze
+from clarity_server.flows.describe import DEFAULT_METHOD
+from clarity_server.flows.explain import Explain
 from clarity_server.flows.hashing import Hashing
 from clarity_server.flows.ingest import Ingest
 from clarity_server.flows.list_days import Lists
+from clarity_server.flows.list_models import ListModels
 from clarity_server.flows.read import Read
 from clarity_server.flows.sign_in import SignIn
+from clarity_server.flows.weeks import Weeks
 from clarity_server.server import limits, trace
 from clarity_server.server.boundary import Boundary, failing
 from clarity_server.server.flags import flags
@@ -34,6 +45,7 @@ from clarity_server.server.wiring import World, world
 from clarity_server.server.worker import Worker
 from clarity_server.services.auth_service import PASSWORD_THREADS, AuthService
 from clarity_server.services.health_data_service import HealthDataService
+from clarity_server.services.insight_service import InsightService
 from clarity_server.services.live import Live, StreamLimits
 from clarity_server.services.offload import Offload
 from clarity_server.services.stream import Room
@@ -47,6 +59,7 @@ REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 SERVICES = (
     auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"].full_name,
     health_data_service_pb2.DESCRIPTOR.services_by_name["HealthDataService"].full_name,
+    insight_service_pb2.DESCRIPTOR.services_by_name["InsightService"].full_name,
 )
 
 
@@ -89,9 +102,11 @@ async def start(config: Config, more: Sequence[grpc.GenericRpcHandler] = ()) -> 
     await offload(verifier.refresh_ended)
     age = StreamLimits(config.streams_max, config.streams_per_account_max, config.stream_age_s)
     live = Live(age, verifier.is_ended, time.time)
-    analyze = Analyze(built.series, built.analyses, built.keys, failing)
+    analyze = Analyze(built.series, built.analyses, built.windows, built.keys, failing, built.model)
+    if built.model is not None:  # weeks that another model read, or none, are due again
+        await offload(built.windows.touch_older, DEFAULT_METHOD, built.model.manifest.digest)
     worker = Worker(analyze, partial(loop.call_soon_threadsafe, live.wake))
-    ingest = Ingest(built.series, built.analyses, built.keys, worker.wake)
+    ingest = Ingest(built.series, built.analyses, built.windows, built.keys, worker.wake)
     hashing = await offload(Hashing)
     sign_in = SignIn(
         built.accounts,
@@ -110,6 +125,12 @@ async def start(config: Config, more: Sequence[grpc.GenericRpcHandler] = ()) -> 
             Room(ingest, offload, live), Read(built.series, built.keys), Lists(built.analyses, built.keys, analyze)
         ),
         server,
+    )
+    weeks = Weeks(built.series, built.windows, built.requests, built.keys, time.time, worker.wake, built.model)
+    explain = Explain(built.windows, built.insights, built.requests, built.keys, built.narrator, time.time)
+    catalogue = ListModels(built.models, built.keys, built.model.manifest if built.model else None)
+    insight_service_pb2_grpc.add_InsightServiceServicer_to_server(
+        InsightService(live, offload, weeks, explain, catalogue), server
     )
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     server.add_generic_rpc_handlers((*_reflection(), *more))
@@ -134,7 +155,8 @@ async def serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     running = await start(config)
-    trace.line("serving", port=running.port, records=config.records)
+    model = running.world.model
+    trace.line("serving", port=running.port, records=config.records, model=model.manifest.name if model else "none")
     await stopped.wait()
     trace.line("draining", grace_s=config.drain_s)
     await running.drain(config.drain_s)

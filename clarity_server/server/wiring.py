@@ -2,10 +2,25 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from clarity_server.config import Config, ConfigError
-from clarity_server.ports import Accounts, Analyses, Downloads, Keys, Models, Requests, Series, Sessions
+from clarity_server.flows.models import served
+from clarity_server.flows.served_model import ServedModel
+from clarity_server.ports import (
+    Accounts,
+    Analyses,
+    Downloads,
+    Insights,
+    Keys,
+    Models,
+    Narrator,
+    Requests,
+    Series,
+    Sessions,
+    Windows,
+)
 from clarity_server.server.health import Probe
 
 
@@ -19,6 +34,11 @@ class World:
     keys: Keys
     series: Series
     analyses: Analyses
+    windows: Windows
+    insights: Insights
+    narrator: Narrator
+    models: Models
+    model: ServedModel | None  # the one that answers, if there is one
     probes: Mapping[str, Probe]
     sweep: Callable[[], object]
     close: Callable[[], None]
@@ -33,6 +53,7 @@ def world(config: Config) -> World:
             ("CLARITY_BLOBS", config.blobs),
             ("CLARITY_KEYS", config.keys),
             ("CLARITY_IDENTITY", config.identity),
+            ("CLARITY_NARRATOR", config.narrator),
         )
     }
     wanted = {
@@ -40,6 +61,7 @@ def world(config: Config) -> World:
         "CLARITY_BLOBS": "file",
         "CLARITY_KEYS": "file",
         "CLARITY_IDENTITY": "local",
+        "CLARITY_NARRATOR": "template",
     }
     for name, scheme in schemes.items():
         if scheme != wanted[name]:
@@ -63,15 +85,28 @@ def _local(config: Config) -> World:
     from clarity_server.adapters.local.analyses import SqliteAnalyses
     from clarity_server.adapters.local.blobs import DiskBlobs
     from clarity_server.adapters.local.database import Database
+    from clarity_server.adapters.local.insights import SqliteInsights
     from clarity_server.adapters.local.keys import DiskKeys
+    from clarity_server.adapters.local.narrator import TemplateNarrator
     from clarity_server.adapters.local.requests import SqliteRequests
     from clarity_server.adapters.local.series import SqliteSeries
     from clarity_server.adapters.local.sessions import SqliteSessions
+    from clarity_server.adapters.local.windows import SqliteWindows
 
+    installed = models(config)
+    answering = served(installed)  # before anything is opened: a model that changed stops the start
     keys = DiskKeys(_path(config.keys))
     database = Database(_path(config.records), bytes_max=config.records_bytes_max)
     series = SqliteSeries(database, DiskBlobs(_path(config.blobs)))
     accounts = SqliteAccounts(database, keys)
+    windows = SqliteWindows(database)
+    model = ServedModel(*answering, threads=max(1, config.model_threads)) if answering else None
+
+    def close() -> None:
+        if model is not None:
+            model.close()
+        database.close()
+
     return World(
         accounts=accounts,
         sessions=SqliteSessions(database),
@@ -79,13 +114,25 @@ def _local(config: Config) -> World:
         keys=keys,
         series=series,
         analyses=SqliteAnalyses(database),
+        windows=windows,
+        insights=SqliteInsights(database),
+        narrator=TemplateNarrator(),
+        models=installed,
+        model=model,
         probes={
             "clarity.v1.AuthService": lambda: (keys.signing_key(), accounts.get("probe")),
             "clarity.v1.HealthDataService": lambda: series.change_count("probe"),
+            "clarity.v1.InsightService": partial(_probe_insight, windows, model),
         },
         sweep=series.sweep,
-        close=database.close,
+        close=close,
     )
+
+
+def _probe_insight(windows: Windows, model: ServedModel | None) -> None:
+    windows.waiting_count("probe")
+    if model is not None:
+        model.alive()
 
 
 def models(config: Config) -> Models:

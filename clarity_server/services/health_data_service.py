@@ -10,7 +10,7 @@ from clarity.v1 import health_data_service_pb2 as pb
 from clarity.v1 import health_data_service_pb2_grpc
 from clarity_server.flows.list_days import Lists
 from clarity_server.flows.read import Read, Tally
-from clarity_server.services import rules, wire
+from clarity_server.services import rules, wire, wire_insight
 from clarity_server.services.caller import caller
 from clarity_server.services.stream import Room, Stream, replayed
 
@@ -54,8 +54,9 @@ class HealthDataService(health_data_service_pb2_grpc.HealthDataServiceServicer):
         account_id = caller().account_id
         stored = await self._offload(self._ingest.upload, account_id, request.upload_id)
         analysed = await self._offload(self._ingest.analysed, account_id, stored)
-        days = await self._offload(self._ingest.results, account_id, request.upload_id, request.after_result)
-        return pb.GetUploadResponse(upload=wire.to_upload(stored, analysed), days=[wire.to_day(day) for day in days])
+        results = await self._offload(self._ingest.results, account_id, request.upload_id, request.after_result)
+        days, windows = wire_insight.to_results(results)
+        return pb.GetUploadResponse(upload=wire.to_upload(stored, analysed), days=days, windows=windows)
 
     async def FinishUpload(self, request: pb.FinishUploadRequest, context: Context) -> pb.FinishUploadResponse:
         rules.upload_named(request)

@@ -6,7 +6,7 @@ field, so that a caller learns of all of them from one answer.
 
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
@@ -21,7 +21,18 @@ from clarity.v1.health_data_service_pb2 import (
     ListMetricsRequest,
     OpenUpload,
 )
-from clarity.v1.series_pb2 import Chunk, Encoding, OffsetChange, SeriesDescriptor
+from clarity.v1.insight_pb2 import InsightKind
+from clarity.v1.insight_service_pb2 import (
+    GenerateInsightRequest,
+    GetAnalysisRequest,
+    GetInsightRequest,
+    ListAnalysesRequest,
+    ListFactsRequest,
+    ListInsightsRequest,
+    ListModelsRequest,
+    StartAnalysisRequest,
+)
+from clarity.v1.series_pb2 import Chunk, Encoding, OffsetChange, SeriesDescriptor, Source
 from clarity_server.domain import civil, passwords, series
 from clarity_server.domain.errors import InvalidInput
 
@@ -32,6 +43,14 @@ REFRESH_TOKEN_CHARS_MAX = 256
 
 T = TypeVar("T")
 Rule = Callable[[T], str | None]
+Page: TypeAlias = (
+    ListMetricsRequest
+    | ListDaysRequest
+    | ListAnalysesRequest
+    | ListModelsRequest
+    | ListFactsRequest
+    | ListInsightsRequest
+)
 
 
 class Rules:
@@ -153,14 +172,19 @@ def open_upload(rules: Rules, request: OpenUpload | AppendSeriesRequest, within:
     rules.check(f"{within}after_result", request.after_result, between(0, (1 << 63) - 1))
     described = request.series
     rules.check(f"{within}series.metric", described.metric, filled, at_most(METRIC_CHARS_MAX))
-    rules.check(f"{within}series.source.device", described.source.device, filled, at_most(SOURCE_CHARS_MAX), printable)
-    rules.check(f"{within}series.source.app", described.source.app, at_most(SOURCE_CHARS_MAX), printable)
+    source(rules, described.source, f"{within}series.source")
     rules.check(f"{within}series.channels", described.channels, between(0, series.CHANNELS_MAX))
     rules.check(f"{within}series.revision", described.revision, between(0, series.REVISION_MAX))
     rules.check(f"{within}series.encoding", described.encoding, one_of(Encoding))
     rules.check(f"{within}series.scale", described, scaled)
     if described.HasField("period"):
         rules.check(f"{within}series.period", described.period, whole_period)
+
+
+def source(rules: Rules, named: Source, field: str) -> None:
+    """Judge where a series came from."""
+    rules.check(f"{field}.device", named.device, filled, at_most(SOURCE_CHARS_MAX), printable)
+    rules.check(f"{field}.app", named.app, at_most(SOURCE_CHARS_MAX), printable)
 
 
 def one_of(enum: EnumTypeWrapper) -> Rule[int]:
@@ -235,8 +259,46 @@ def upload_named(request: GetUploadRequest | FinishUploadRequest) -> None:
     rules.enforce()
 
 
-def page(request: ListMetricsRequest | ListDaysRequest) -> None:
+def page(request: Page) -> None:
     """Raises InvalidInput. Too large a page is taken as the maximum, a negative one is a mistake."""
     rules = Rules()
     rules.check("page_size", request.page_size, lambda size: None if size >= 0 else "is negative")
+    if isinstance(request, ListFactsRequest):
+        rules.check("analysis_id", request.analysis_id, filled)
+    rules.enforce()
+
+
+# ---- InsightService --------------------------------------------------------------------------------------------------
+
+
+def start_analysis(request: StartAnalysisRequest) -> None:
+    """Raises InvalidInput. What the parameters are called is the algorithms' business."""
+    rules = Rules()
+    rules.check("metric", request.metric, at_most(METRIC_CHARS_MAX))
+    if request.HasField("source"):
+        source(rules, request.source, "source")
+    rules.check("start_date", request, lambda asked: None if asked.HasField("start_date") else "is required")
+    rules.check("request_id", request.request_id, request_id)
+    rules.enforce()
+
+
+def analysis_named(request: GetAnalysisRequest) -> None:
+    """Raises InvalidInput."""
+    rules = Rules()
+    rules.check("analysis_id", request.analysis_id, filled)
+    rules.enforce()
+
+
+def generate_insight(request: GenerateInsightRequest) -> None:
+    """Raises InvalidInput."""
+    rules = Rules()
+    rules.check("kind", request.kind, one_of(InsightKind))
+    rules.check("request_id", request.request_id, request_id)
+    rules.enforce()
+
+
+def insight_named(request: GetInsightRequest) -> None:
+    """Raises InvalidInput."""
+    rules = Rules()
+    rules.check("insight_id", request.insight_id, filled)
     rules.enforce()

@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from clarity.v1 import day_pb2
 from clarity.v1 import health_data_service_pb2 as pb
 from clarity_server.domain import metrics
 from clarity_server.domain.accounts import Identity
@@ -18,7 +17,7 @@ from clarity_server.domain.errors import ClarityError, DeadlineExceeded, Message
 from clarity_server.domain.series import Append
 from clarity_server.flows.ingest import Ingest, Progress
 from clarity_server.flows.intake import BATCH_BYTES_MAX, Intake
-from clarity_server.services import wire
+from clarity_server.services import wire, wire_insight
 from clarity_server.services.live import Live
 from clarity_server.services.offload import Offload
 
@@ -189,9 +188,9 @@ class Stream:
         sent = after_result
         while True:
             ended = committer.done()
-            async for day in self._results(intake, sent):
-                sent = day.result
-                yield pb.StreamSeriesResponse(day=day)
+            async for number, message in self._results(intake, sent):
+                sent = number
+                yield message
             progress = await self._progress(intake)
             if progress != told or ended:
                 told = progress
@@ -226,23 +225,24 @@ class Stream:
         assert finished.receipt is not None
         deadline = asyncio.get_running_loop().time() + RESULTS_WAIT_S
         while sent < finished.receipt.result_count and asyncio.get_running_loop().time() < deadline:
-            async for day in self._results(intake, sent):
-                sent = day.result
-                yield pb.StreamSeriesResponse(day=day)
+            async for number, message in self._results(intake, sent):
+                sent = number
+                yield message
             if sent < finished.receipt.result_count:
                 await self._any_news(intake, sent)
         progress = await self._progress(intake)
         yield pb.StreamSeriesResponse(progress=wire.to_progress(progress))
         yield pb.StreamSeriesResponse(receipt=wire.to_receipt(finished))
 
-    async def _results(self, intake: Intake, after: int) -> AsyncGenerator[day_pb2.Day, None]:
+    async def _results(self, intake: Intake, after: int) -> AsyncGenerator[tuple[int, pb.StreamSeriesResponse], None]:
+        """Yield the days and windows that are ready, each with its number."""
         if after >= intake.stored.result_count:
             return
         upload_id = intake.stored.upload_id
-        while days := await self._room.offload(self._room.ingest.results, intake.account_id, upload_id, after):
-            for day in days:
-                after = day.result
-                yield wire.to_day(day)
+        while page := await self._room.offload(self._room.ingest.results, intake.account_id, upload_id, after):
+            for one in page:
+                after = one.result
+                yield after, wire_insight.to_result(one)
 
     async def _progress(self, intake: Intake) -> Progress:
         received, stored = intake.upload.received, intake.stored

@@ -1,4 +1,4 @@
-"""Proto to domain and back, one function a message."""
+"""Proto to domain and back, one function a message: accounts, time, uploads, days. Analyses are in wire_insight."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -9,11 +9,13 @@ from google.type import date_pb2, datetime_pb2
 
 from clarity.v1 import account_pb2, day_pb2, metric_pb2, series_pb2
 from clarity.v1 import health_data_service_pb2 as pb
+from clarity.v1.insight_service_pb2 import ListAnalysesRequest, StartAnalysisRequest
 from clarity_server.domain import civil
 from clarity_server.domain.accounts import Account, Tokens
 from clarity_server.domain.civil import Start, StartKind
-from clarity_server.domain.days import Day, Measure, Unavailable
+from clarity_server.domain.days import Day
 from clarity_server.domain.errors import InvalidInput
+from clarity_server.domain.measures import Measure, Night, Sleep, Unavailable
 from clarity_server.domain.metrics import Metric
 from clarity_server.domain.series import Chunk, Descriptor, Encoding, Source, StoredUpload
 from clarity_server.flows.ingest import Progress
@@ -22,7 +24,7 @@ from clarity_server.services import rules
 
 MICROSECONDS = 1_000_000
 NANOS = 1_000_000_000
-APPEND_DAYS_MAX = 100
+APPEND_RESULTS_MAX = 100  # days and windows together
 INSTANT_S_MIN = int(datetime(civil.YEAR_MIN, 1, 1, tzinfo=UTC).timestamp())
 INSTANT_S_MAX = int(datetime(civil.YEAR_MAX + 1, 1, 1, tzinfo=UTC).timestamp())
 
@@ -315,16 +317,18 @@ def to_day(day: Day) -> day_pb2.Day:
         length_minutes=day.length_minutes,
         recorded_minutes=day.recorded_minutes,
         worn_minutes=day.worn_minutes,
-        measures=[_to_measure(measure) for measure in day.measures],
+        measures=[to_measure(measure) for measure in day.measures],
         asleep=[day_pb2.MinuteRange(start_minute=start, end_minute=end) for start, end in day.asleep],
         not_worn=[day_pb2.MinuteRange(start_minute=start, end_minute=end) for start, end in day.not_worn],
         conflict_minutes=day.conflict_minutes,
         closed=day.closed,
         tzdata_version=day.tzdata_version,
+        night=None if day.night is None else to_night(day.night),
     )
 
 
-def _to_measure(measure: Measure) -> day_pb2.Measure:
+def to_measure(measure: Measure) -> day_pb2.Measure:
+    """Return a number with its provenance, or why there is none."""
     message = day_pb2.Measure(
         measure=measure.measure,
         ucum_unit=measure.ucum_unit,
@@ -335,10 +339,44 @@ def _to_measure(measure: Measure) -> day_pb2.Measure:
         input_digest=measure.input_digest,
     )
     if isinstance(measure.outcome, Unavailable):
-        message.MergeFrom(day_pb2.Measure(unavailable=f"UNAVAILABLE_REASON_{measure.outcome}"))
+        message.MergeFrom(day_pb2.Measure(unavailable=reason(measure.outcome)))
     else:
         message.value = measure.outcome
     return message
+
+
+def reason(why: Unavailable) -> str:
+    """Return why there is no number, by its name in the contract."""
+    return f"UNAVAILABLE_REASON_{why.name}"
+
+
+def to_night(night: Night) -> day_pb2.Night:
+    """Return the night that leads to a day."""
+    message = day_pb2.Night(date=to_date(civil.as_date(night.civil_day)), coverage_ratio=night.coverage_ratio)
+    if isinstance(night.outcome, Unavailable):
+        message.MergeFrom(day_pb2.Night(unavailable=reason(night.outcome)))
+    else:
+        message.sleep.CopyFrom(_to_main_sleep(night.outcome))
+    return message
+
+
+def _to_main_sleep(sleep: Sleep) -> day_pb2.MainSleep:
+    return day_pb2.MainSleep(
+        start_minute=sleep.start,
+        onset_minute=sleep.onset,
+        final_awakening_minute=sleep.final_awakening,
+        end_minute=sleep.end,
+        start_time=to_civil(sleep.start_civil * civil.MINUTE_MS),
+        onset_time=to_civil(sleep.onset_civil * civil.MINUTE_MS),
+        final_awakening_time=to_civil(sleep.final_awakening_civil * civil.MINUTE_MS),
+        end_time=to_civil(sleep.end_civil * civil.MINUTE_MS),
+        total_sleep_minutes=sleep.total_sleep,
+        onset_latency_minutes=sleep.onset_latency,
+        wake_after_onset_minutes=sleep.wake_after_onset,
+        latency_to_arising_minutes=sleep.latency_to_arising,
+        awakening_count=sleep.awakenings,
+        unscored_minutes=sleep.unscored,
+    )
 
 
 def from_range(request: pb.ReadSeriesRequest) -> tuple[TimeKind, int, int]:
@@ -390,12 +428,12 @@ def to_done(tally: Tally) -> pb.ReadSeriesDone:
     )
 
 
-def from_wanted_source(request: pb.ReadSeriesRequest) -> Source | None:
-    """Return the source a reading is limited to, or None for all."""
+def from_wanted_source(request: pb.ReadSeriesRequest | StartAnalysisRequest) -> Source | None:
+    """Return the source that was asked for, or None where none was."""
     return from_source(request.source) if request.HasField("source") else None
 
 
-def from_dates(request: pb.ListDaysRequest) -> tuple[date | None, date | None]:
+def from_dates(request: pb.ListDaysRequest | ListAnalysesRequest) -> tuple[date | None, date | None]:
     """Return the dates [start, end), None where there is no bound. Raises InvalidInput."""
     start = from_date(request.start_date, "start_date") if request.HasField("start_date") else None
     end = from_date(request.end_date, "end_date") if request.HasField("end_date") else None
@@ -423,8 +461,11 @@ def add_to_append(answer: pb.AppendSeriesResponse, message: pb.StreamSeriesRespo
             answer.opened.CopyFrom(message.opened)
         case "progress":
             answer.progress.CopyFrom(message.progress)
+        case "day" | "window" if len(answer.days) + len(answer.windows) >= APPEND_RESULTS_MAX:
+            pass  # GetUpload has those that follow
         case "day":
-            if len(answer.days) < APPEND_DAYS_MAX:
-                answer.days.append(message.day)
+            answer.days.append(message.day)
+        case "window":
+            answer.windows.append(message.window)
         case _:  # a receipt: the upload is finished, which `opened` says; FinishUpload returns it
             pass

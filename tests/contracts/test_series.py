@@ -8,7 +8,7 @@ import pytest
 
 from clarity_server.domain.civil import OffsetChange, Start, StartKind
 from clarity_server.domain.errors import UploadMismatch, UploadNotFound, UploadTakenOver
-from clarity_server.domain.series import Closing, Descriptor, Encoding, Source
+from clarity_server.domain.series import Closing, ClosingKind, Descriptor, Encoding, Source
 from tests.contracts.identity_world import at_once
 from tests.contracts.recordings import (
     ACCOUNT,
@@ -166,7 +166,7 @@ def test_a_refused_commit_leaves_no_trace(world: World) -> None:
     assert bodies(world) == []
     assert world.series.change_count(ACCOUNT) == 0
     assert not world.analyses.due_days(10)
-    assert not world.analyses.due_results(10)
+    assert not world.analyses.due_results(ClosingKind.DAY, 10)
 
 
 def test_a_commit_to_an_upload_that_is_not_there_is_refused(world: World) -> None:
@@ -207,7 +207,7 @@ def test_a_finished_upload_keeps_its_receipt_and_queues_its_last_results(world: 
     ours = receipt(stored, more_results=1)
     finished = world.series.finish(ACCOUNT, stored, ours, [Closing(1, 0, 60)], [0])
     assert finished == replace(stored, receipt=ours, result_count=1) == world.series.upload(ACCOUNT, UPLOAD)
-    assert [due.closing for due in world.analyses.due_results(10)] == [Closing(1, 0, 60)]
+    assert [due.closing for due in world.analyses.due_results(ClosingKind.DAY, 10)] == [Closing(1, 0, 60)]
     assert [(due.key.civil_day, due.touch) for due in world.analyses.due_days(10)] == [(0, 2)]
     assert world.series.change_count(ACCOUNT) == 2
 

@@ -10,13 +10,26 @@ from clarity_server.adapters.local.accounts import SqliteAccounts
 from clarity_server.adapters.local.analyses import SqliteAnalyses
 from clarity_server.adapters.local.blobs import DiskBlobs
 from clarity_server.adapters.local.database import Database
+from clarity_server.adapters.local.insights import SqliteInsights
 from clarity_server.adapters.local.keys import DiskKeys
 from clarity_server.adapters.local.models import DiskModels
 from clarity_server.adapters.local.requests import SqliteRequests
 from clarity_server.adapters.local.series import PUT_SEGMENT, SqliteSeries
 from clarity_server.adapters.local.sessions import SqliteSessions
+from clarity_server.adapters.local.windows import SqliteWindows
 from clarity_server.domain.series import Segment
-from clarity_server.ports import Accounts, Analyses, Blobs, Keys, Models, Requests, Series, Sessions
+from clarity_server.ports import (
+    Accounts,
+    Analyses,
+    Blobs,
+    Insights,
+    Keys,
+    Models,
+    Requests,
+    Series,
+    Sessions,
+    Windows,
+)
 
 
 class World(Protocol):
@@ -36,6 +49,10 @@ class World(Protocol):
     def series(self) -> Series: ...
     @property
     def analyses(self) -> Analyses: ...
+    @property
+    def windows(self) -> Windows: ...
+    @property
+    def insights(self) -> Insights: ...
     @property
     def models(self) -> Models: ...
 
@@ -68,6 +85,14 @@ class LocalWorld:
     @property
     def requests(self) -> SqliteRequests:
         return SqliteRequests(self.database)
+
+    @property
+    def windows(self) -> SqliteWindows:
+        return SqliteWindows(self.database)
+
+    @property
+    def insights(self) -> SqliteInsights:
+        return SqliteInsights(self.database)
 
     @property
     def models(self) -> DiskModels:

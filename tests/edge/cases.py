@@ -25,14 +25,28 @@ from clarity.v1.health_data_service_pb2 import (
     ReadSeriesRequest,
     StreamSeriesRequest,
 )
+from clarity.v1.insight_service_pb2 import (
+    GenerateInsightRequest,
+    GetAnalysisRequest,
+    GetInsightRequest,
+    ListAnalysesRequest,
+    ListFactsRequest,
+    ListInsightsRequest,
+    ListModelsRequest,
+    StartAnalysisRequest,
+    WatchAnalysesRequest,
+)
 from clarity.v1.series_pb2 import Chunk, SeriesItem
 from tests.edge.people import (
     COUNTS,
+    DAYS,
     HEART_RATE,
     PASSWORD,
+    WEEKS,
     People,
     Person,
     chunk_at,
+    days,
     finish_of,
     recording,
     series_of,
@@ -41,7 +55,15 @@ from tests.edge.surfaces import Ask
 
 DAY_AND_A_HALF = [float(minute * 7 % 311) for minute in range(36 * 60)]
 PULSE = [60.0 + minute % 25 for minute in range(120)]
-DAYS_OF_READER = 2
+MONDAY = Date(year=2024, month=3, day=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the reader has that is asked for by its id."""
+
+    analysis_id: str
+    insight_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +73,7 @@ class Cast:
     people: People
     own: Person
     reader: Person
+    known: Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +85,15 @@ class Case:
     reason: str
 
 
-def prepare(people: People, reader: Person) -> None:
-    """Give the reader what is read: a day and a half of counts, finished, with its days."""
-    people.stream(reader, "counts", series_of(COUNTS), DAY_AND_A_HALF)
-    people.wait_for_days(reader, DAYS_OF_READER)
+def prepare(people: People, reader: Person) -> Known:
+    """Give the reader what is read: eight days of counts, finished, with their days, weeks and one insight."""
+    people.stream(reader, "counts", series_of(COUNTS), days())
+    people.wait_for_days(reader, DAYS)
+    newest = people.wait_for_weeks(reader, WEEKS)[-1]
+    assert newest.pat.HasField("output"), "hundreds of floats have to look alike, too"
+    insight = people.insight.GenerateInsight(GenerateInsightRequest(), metadata=reader.metadata).insight
+    assert insight.analysis_id == newest.analysis_id
+    return Known(newest.analysis_id, insight.insight_id)
 
 
 def own(message: Callable[[Cast], Message]) -> Callable[[Cast], Ask]:
@@ -76,6 +104,16 @@ def own(message: Callable[[Cast], Message]) -> Callable[[Cast], Ask]:
 def read(message: Message) -> Callable[[Cast], Ask]:
     """Asked with the person who has a recording, by all surfaces alike."""
     return lambda cast: Ask([message], cast.reader.access_token)
+
+
+def known(message: Callable[[Known], Message]) -> Callable[[Cast], Ask]:
+    """Asked with the same person, for something that has an id."""
+    return lambda cast: Ask([message(cast.known)], cast.reader.access_token)
+
+
+def foreign(message: Callable[[Known], Message]) -> Callable[[Cast], Ask]:
+    """Asked for the reader's own by somebody else, to whom it does not exist."""
+    return lambda cast: Ask([message(cast.known)], cast.own.access_token)
 
 
 def public(message: Callable[[Cast], Message]) -> Callable[[Cast], Ask]:
@@ -167,8 +205,49 @@ CASES: Mapping[str, Case] = {
         read(read_range(COUNTS)), read(read_range("steps_of_a_cat")), "METRIC_UNKNOWN"
     ),
     "clarity.v1.HealthDataService/ListDays": Case(
-        read(ListDaysRequest(start_date=Date(year=2024, month=3, day=4), page_size=1)),
+        read(ListDaysRequest(start_date=MONDAY, page_size=1)),
         read(ListDaysRequest(page_size=-1)),
         "REQUEST_INVALID",
+    ),
+    "clarity.v1.InsightService/StartAnalysis": Case(
+        read(StartAnalysisRequest(start_date=MONDAY)),  # it is there already, which a repeat is told
+        read(StartAnalysisRequest(start_date=Date(year=2023, month=3, day=4))),
+        "WINDOW_NOT_FOUND",
+    ),
+    "clarity.v1.InsightService/GetAnalysis": Case(
+        known(lambda known: GetAnalysisRequest(analysis_id=known.analysis_id)),
+        foreign(lambda known: GetAnalysisRequest(analysis_id=known.analysis_id)),
+        "ANALYSIS_NOT_FOUND",
+    ),
+    "clarity.v1.InsightService/ListAnalyses": Case(
+        read(ListAnalysesRequest(start_date=MONDAY, superseded=True, page_size=1)),
+        read(ListAnalysesRequest(page_token="nonsense")),
+        "PAGE_TOKEN_INVALID",
+    ),
+    "clarity.v1.InsightService/WatchAnalyses": Case(
+        lambda cast: Ask([WatchAnalysesRequest()], cast.reader.access_token, until="caught_up"),
+        read(WatchAnalysesRequest(resume_token="nonsense")),
+        "RESUME_TOKEN_INVALID",
+    ),
+    "clarity.v1.InsightService/ListModels": Case(
+        read(ListModelsRequest(page_size=1)), read(ListModelsRequest(page_size=-1)), "REQUEST_INVALID"
+    ),
+    "clarity.v1.InsightService/ListFacts": Case(
+        known(lambda known: ListFactsRequest(analysis_id=known.analysis_id)),
+        foreign(lambda known: ListFactsRequest(analysis_id=known.analysis_id)),
+        "ANALYSIS_NOT_FOUND",
+    ),
+    "clarity.v1.InsightService/GenerateInsight": Case(
+        known(lambda known: GenerateInsightRequest(analysis_id=known.analysis_id)),
+        own(lambda _: GenerateInsightRequest()),
+        "ANALYSIS_NOT_FOUND",
+    ),
+    "clarity.v1.InsightService/GetInsight": Case(
+        known(lambda known: GetInsightRequest(insight_id=known.insight_id)),
+        foreign(lambda known: GetInsightRequest(insight_id=known.insight_id)),
+        "INSIGHT_NOT_FOUND",
+    ),
+    "clarity.v1.InsightService/ListInsights": Case(
+        read(ListInsightsRequest(page_size=3)), read(ListInsightsRequest(page_token="nonsense")), "PAGE_TOKEN_INVALID"
     ),
 }

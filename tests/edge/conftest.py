@@ -7,10 +7,13 @@ import grpc
 import pytest
 
 from clarity import edge, local
+from clarity_server.adapters.local.models import DiskModels
+from clarity_server.flows.models import install_card
 from tests.edge.people import People, Person
 from tests.edge.running import DESCRIPTORS, READY_WITHIN_S, StartEdge
 from tests.edge.upstream import Upstream
 
+DEMONSTRATION = Path(__file__).parents[2] / "models" / "pat-s-depresjon-demo"
 ONE_SECOND = {
     "{max_stream_duration: 30s, grpc_timeout_header_max: 30s}": "{max_stream_duration: 1s, grpc_timeout_header_max: 1s}"
 }
@@ -25,11 +28,13 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(keys: Path) -> Iterator[local.Server]:
     place = keys.parent
+    install_card(DiskModels(place / "models"), DEMONSTRATION)
     settings = {
         "LISTEN": "127.0.0.1:0",
         "RECORDS": f"sqlite:{place}/clarity.db",
         "BLOBS": f"file:{place}/blobs",
         "KEYS": f"file:{keys}",
+        "MODELS": f"file:{place}/models",
         "JWKS_FILE": f"{place}/jwks/jwks.json",
         "DRAIN_S": "2",
     }

@@ -10,7 +10,8 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.type.datetime_pb2 import DateTime
 
-from clarity.v1 import auth_service_pb2_grpc, health_data_service_pb2_grpc
+from clarity.v1 import auth_service_pb2_grpc, health_data_service_pb2_grpc, insight_service_pb2_grpc
+from clarity.v1.analysis_pb2 import ANALYSIS_STATE_SUCCEEDED, Analysis
 from clarity.v1.auth_service_pb2 import SignInRequest, SignOutRequest, SignUpRequest
 from clarity.v1.health_data_service_pb2 import (
     AppendSeriesRequest,
@@ -19,6 +20,7 @@ from clarity.v1.health_data_service_pb2 import (
     OpenUpload,
     StreamSeriesRequest,
 )
+from clarity.v1.insight_service_pb2 import ListAnalysesRequest
 from clarity.v1.series_pb2 import Chunk, SeriesDescriptor, SeriesItem, Source
 from tests.edge.running import until
 
@@ -26,6 +28,8 @@ PASSWORD = "Correct-horse-9"
 COUNTS = "activity_counts_1min"
 HEART_RATE = "heart_rate"
 MIDNIGHT = DateTime(year=2024, month=3, day=4)
+DAYS = 8  # what `days()` has: two weeks that begin on two days
+WEEKS = 2
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 
@@ -52,6 +56,7 @@ class People:
     def __init__(self, channel: grpc.Channel) -> None:
         self.auth = auth_service_pb2_grpc.AuthServiceStub(channel)
         self.data = health_data_service_pb2_grpc.HealthDataServiceStub(channel)
+        self.insight = insight_service_pb2_grpc.InsightServiceStub(channel)
         self._count = 0
 
     def new_email(self, name: str) -> str:
@@ -95,6 +100,28 @@ class People:
             return len(days) == count and all(day.closed for day in days)
 
         until(listed)
+
+    def wait_for_weeks(self, person: Person, count: int) -> list[Analysis]:
+        """Wait until so many weeks are analysed and none waits; return them by date."""
+        found: list[Analysis] = []
+
+        def analysed() -> bool:
+            told = self.insight.ListAnalyses(ListAnalysesRequest(), metadata=person.metadata)
+            found[:] = [one for one in told.analyses if one.state == ANALYSIS_STATE_SUCCEEDED]
+            return len(found) == count and not told.waiting_count
+
+        until(analysed)
+        return found
+
+
+def days() -> list[float]:
+    """A count a minute for so many days, as lively as the demonstration model wants a week to be.
+
+    Awake from seven to eleven, on the stairs every fifty minutes, and asleep with a twitch now and then.
+    """
+    awake = [100.0 + minute * 7 % 311 + 1000.0 * (minute % 50 == 0) for minute in range(420, 1380)]
+    asleep = [40.0 * (minute % 17 == 0) for minute in range(480)]
+    return (asleep[60:] + awake + asleep[:60]) * DAYS
 
 
 def series_of(metric: str, device: str = "wrist") -> SeriesDescriptor:

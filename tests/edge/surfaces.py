@@ -4,7 +4,9 @@ import base64
 import json
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +24,7 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from clarity import local
-from clarity.v1 import auth_service_pb2_grpc, health_data_service_pb2_grpc
+from clarity.v1 import auth_service_pb2_grpc, health_data_service_pb2_grpc, insight_service_pb2_grpc
 from tests.edge.web import framed, web_call
 
 TIMEOUT_S = 30
@@ -30,16 +32,22 @@ PACKAGE = "clarity.v1."
 STUBS = {
     "clarity.v1.AuthService": auth_service_pb2_grpc.AuthServiceStub,
     "clarity.v1.HealthDataService": health_data_service_pb2_grpc.HealthDataServiceStub,
+    "clarity.v1.InsightService": insight_service_pb2_grpc.InsightServiceStub,
 }
 DETAILS = (ErrorInfo, BadRequest, RetryInfo)  # imported, so that JSON can name them
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is sent."""
+    """What is sent, and for a stream without an end the kind of message after which its caller hangs up."""
 
     messages: Sequence[Message]
     token: str = ""
+    until: str = ""
+
+    def is_enough(self, message: Message) -> bool:
+        """Whether this is the message that was waited for."""
+        return bool(self.until) and message.HasField(self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ class Surface(Protocol):
         """What a failed test calls it."""
 
     def call(self, rpc: MethodDescriptor, ask: Ask) -> Answer:
-        """Make the call and read the answer to its end."""
+        """Make the call and read the answer to its end, or to what is enough."""
 
 
 # ---- the contract ----------------------------------------------------------------------------------------------------
@@ -134,7 +142,11 @@ class Stub:
         received: list[Message] = []
         try:
             answered = method(given, metadata=metadata, timeout=TIMEOUT_S)
-            received.extend(answered if rpc.server_streaming else [answered])
+            for message in answered if rpc.server_streaming else [answered]:
+                received.append(message)
+                if ask.is_enough(message):
+                    answered.cancel()
+                    break
         except grpc.RpcError as failed:
             return Answer(received, status_of(failed))
         return Answer(received)
@@ -148,8 +160,10 @@ class Web:
     port: int
 
     def call(self, rpc: MethodDescriptor, ask: Ask) -> Answer:
-        reply = web_call(self.port, path_of(rpc), b"".join(map(framed, ask.messages)), ask.token)
-        return Answer([answer_type(rpc).FromString(data) for data in reply.messages], reply.status)
+        read = answer_type(rpc).FromString
+        body = b"".join(map(framed, ask.messages))
+        reply = web_call(self.port, path_of(rpc), body, ask.token, enough=lambda data: ask.is_enough(read(data)))
+        return Answer([read(data) for data in reply.messages], reply.status)
 
 
 # ---- JSON ------------------------------------------------------------------------------------------------------------
@@ -187,13 +201,11 @@ class Curl:
     port: int
 
     def call(self, rpc: MethodDescriptor, ask: Ask) -> Answer:
-        found = subprocess.run(
-            self._command(rpc, ask), input=_body(rpc, ask), capture_output=True, text=True, check=False
-        )
+        found = _run(self._command(rpc, ask), _body(rpc, ask), rpc, ask)
         assert found.returncode == 0, found.stderr
         text, _, status = found.stdout.rpartition("\n")
         said = list(documents(text))
-        if status != "200":
+        if status not in {"200", ""}:  # none where we hung up before the end
             return Answer([], status_from_json(said[0]))
         messages = [from_json(one, answer_type(rpc)) for one in said]
         return Answer(messages, problem_in(messages))
@@ -203,7 +215,7 @@ class Curl:
         url = f"http://127.0.0.1:{self.port}{_target(rpc, ask)}"
         command = [
             "curl",
-            "-sS",
+            "-sSN",
             "--noproxy",
             "*",
             "--max-time",
@@ -244,7 +256,7 @@ def _flat(fields: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield prefix + name, value
+            yield prefix + name, json.dumps(value) if isinstance(value, bool) else value
 
 
 def _body(rpc: MethodDescriptor, ask: Ask) -> str:
@@ -275,7 +287,7 @@ class Grpcurl:
         command = [_tool("grpcurl"), "-plaintext", "-format-error", "-max-time", str(TIMEOUT_S)]
         command += ["-H", f"authorization: Bearer {ask.token}"] if ask.token else []
         address = f"127.0.0.1:{self.port}"
-        found = _piped([*command, "-d", "@", address, path_of(rpc).lstrip("/")], ask)
+        found = _run([*command, "-d", "@", address, path_of(rpc).lstrip("/")], _piped(ask), rpc, ask)
         messages = [from_json(one, answer_type(rpc)) for one in documents(found.stdout)]
         return Answer(messages, status_from_json(json.loads(found.stderr)) if found.returncode else None)
 
@@ -292,7 +304,7 @@ class BufCurl:
         command = [_tool("buf"), "curl", "--protocol", "grpc", "--http2-prior-knowledge", "--schema"]
         command += [str(self.descriptors), "--data", "@-"]
         command += ["-H", f"authorization: Bearer {ask.token}"] if ask.token else []
-        found = _piped([*command, f"http://127.0.0.1:{self.port}{path_of(rpc)}"], ask)
+        found = _run([*command, f"http://127.0.0.1:{self.port}{path_of(rpc)}"], _piped(ask), rpc, ask)
         messages = [from_json(one, answer_type(rpc)) for one in documents(found.stdout)]
         return Answer(messages, _connect_status(json.loads(found.stderr)) if found.returncode else None)
 
@@ -307,9 +319,45 @@ def _connect_status(error: dict[str, Any]) -> Status:
     return status
 
 
-def _piped(command: list[str], ask: Ask) -> subprocess.CompletedProcess[str]:
-    text = "\n".join(json.dumps(as_json(message)) for message in ask.messages)
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=2 * TIMEOUT_S)
+def _piped(ask: Ask) -> str:
+    return "\n".join(json.dumps(as_json(message)) for message in ask.messages)
+
+
+def _run(command: list[str], text: str, rpc: MethodDescriptor, ask: Ask) -> subprocess.CompletedProcess[str]:
+    """Run a tool to its end; or until it has printed what is enough, which then counts as a success."""
+    if not ask.until:
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=2 * TIMEOUT_S)
+    with tempfile.TemporaryFile("w+") as given:
+        given.write(text)
+        given.seek(0)
+        process = subprocess.Popen(command, stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    late = threading.Timer(2 * TIMEOUT_S, process.kill)
+    late.start()
+    said = _heard(process, lambda one: ask.is_enough(from_json(one, answer_type(rpc))))
+    code = process.poll() or 0
+    late.cancel()
+    process.kill()
+    rest, errors = process.communicate()
+    return subprocess.CompletedProcess(command, code, said + rest, errors)
+
+
+def _heard(process: subprocess.Popen[str], is_enough: Callable[[Any], bool]) -> str:
+    """What a tool prints up to the first document that is enough, or to its end."""
+    said = ""
+    for line in process.stdout or ():
+        said += line
+        if any(map(is_enough, _whole_documents(said))):
+            return said
+    process.wait()
+    return said
+
+
+def _whole_documents(text: str) -> Iterator[Any]:
+    """Those documents of a text that are there to their end."""
+    try:
+        yield from documents(text)
+    except json.JSONDecodeError:
+        return
 
 
 @cache

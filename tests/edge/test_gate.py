@@ -152,7 +152,8 @@ def test_health_and_reflection_are_open(through: grpc.Channel) -> None:
     check = through.unary_unary(
         "/grpc.health.v1.Health/Check", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
     )
-    assert check(HealthCheckRequest(), timeout=10).status == HealthCheckResponse.SERVING
+    for service in ("", "clarity.v1.InsightService"):
+        assert check(HealthCheckRequest(service=service), timeout=10).status == HealthCheckResponse.SERVING
     for package in ("grpc.reflection.v1", "grpc.reflection.v1alpha"):
         ask = through.stream_stream(
             f"/{package}.ServerReflection/ServerReflectionInfo",
@@ -161,7 +162,7 @@ def test_health_and_reflection_are_open(through: grpc.Channel) -> None:
         )
         [told] = ask(iter([ServerReflectionRequest(list_services="")]), timeout=10)
         names = {service.name for service in told.list_services_response.service}
-        assert names >= {"clarity.v1.AuthService", "clarity.v1.HealthDataService"}
+        assert names >= {"clarity.v1.AuthService", "clarity.v1.HealthDataService", "clarity.v1.InsightService"}
 
 
 def test_the_log_has_no_tokens_ids_or_queries(envoy: edge.Edge, person: Person) -> None:

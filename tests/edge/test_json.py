@@ -139,6 +139,30 @@ def test_a_path_with_dots_is_the_path_without_them(envoy: edge.Edge, person: Per
     assert told.json["account"]["email"] == person.email
 
 
+@pytest.mark.parametrize(
+    ("verb", "path", "status", "reason"),
+    [
+        ("GET", "/v1/analyses/watch", 404, "ANALYSIS_NOT_FOUND"),  # an id like any other
+        ("GET", "/v1/analyses/facts", 404, "ANALYSIS_NOT_FOUND"),
+        ("GET", "/v1/analyses/facts/facts", 404, "ANALYSIS_NOT_FOUND"),
+        ("GET", "/v1/analyses/own?analysis_id=", 400, "REQUEST_INVALID"),
+        ("GET", "/v1/analyses:watch", 404, ""),  # a stream is asked for by POST
+        ("POST", "/v1/analyses/watch", 404, ""),
+        ("GET", "/v1/analyses/", 200, ""),  # the list: a slash at the end changes nothing
+        ("GET", "/v1/analyses?superseded=true", 200, ""),
+        ("GET", "/v1/analyses?superseded=perhaps", 400, "REQUEST_INVALID"),
+        ("GET", "/v1/insights/unknown", 404, "INSIGHT_NOT_FOUND"),
+        ("POST", "/v1/insights", 404, "ANALYSIS_NOT_FOUND"),  # none is done: nothing can be told
+        ("POST", "/v1/analyses", 400, "REQUEST_INVALID"),
+    ],
+)
+def test_paths_that_look_alike_lead_where_they_say(
+    envoy: edge.Edge, person: Person, verb: str, path: str, status: int, reason: str
+) -> None:
+    told = call(envoy.port, verb, path, person.access_token, {} if verb == "POST" else None)
+    assert (told.status, told.reason if told.json.get("details") else "") == (status, reason)
+
+
 def test_an_instant_is_an_instant_whatever_its_offset(envoy: edge.Edge, person: Person) -> None:
     """The offset is not kept, which is why the contract carries it in fields of its own."""
     series = as_json(series_of(HEART_RATE))

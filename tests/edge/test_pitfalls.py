@@ -19,7 +19,18 @@ from clarity.v1.auth_service_pb2 import GetAccountRequest, SignInRequest
 from clarity.v1.auth_service_pb2_grpc import AuthServiceStub
 from clarity.v1.health_data_service_pb2 import GetUploadRequest, OpenUpload, StreamSeriesRequest
 from clarity_server.server import limits
-from tests.edge.people import HEART_RATE, PASSWORD, People, Person, chunk_at, finish_of, series_of
+from tests.edge.people import (
+    COUNTS,
+    HEART_RATE,
+    PASSWORD,
+    WEEKS,
+    People,
+    Person,
+    chunk_at,
+    days,
+    finish_of,
+    series_of,
+)
 from tests.edge.running import DESCRIPTORS, READY_WITHIN_S, StartEdge, until
 from tests.edge.surfaces import as_json, described, path_of, reason_of, rpcs, rule_of, status_of
 from tests.edge.upstream import SLOW, Upstream
@@ -49,6 +60,25 @@ def test_pitfall_01_an_upload_id_in_the_query_opens_no_other_account(
     theirs = call(envoy.port, "GET", overridden, token)
     never_was = call(envoy.port, "GET", "/v1/uploads/own?upload_id=never-was", token)
     assert (theirs.status, theirs.body) == (404, never_was.body)
+
+
+def test_pitfall_01_an_analysis_id_in_the_query_opens_no_other_account(
+    people: People, envoy: edge.Edge, token: str
+) -> None:
+    """Red if access were decided on the path, in any RPC that has an id in it."""
+    victim = people.somebody("victim")
+    people.stream(victim, "weeks", series_of(COUNTS), days())
+    analysis_id = people.wait_for_weeks(victim, WEEKS)[0].analysis_id
+    told = call(envoy.port, "POST", "/v1/insights", victim.access_token, {"analysis_id": analysis_id}).json
+    for path, query in (
+        ("/v1/analyses/own", f"analysis_id={analysis_id}"),
+        ("/v1/analyses/own/facts", f"analysis_id={analysis_id}"),
+        ("/v1/insights/own", f"insight_id={told['insight']['insight_id']}"),
+    ):
+        assert call(envoy.port, "GET", f"{path}?{query}", victim.access_token).status == 200
+        theirs = call(envoy.port, "GET", f"{path}?{query}", token)
+        never_was = call(envoy.port, "GET", f"{path}?{query[:-4]}0000", token)
+        assert (theirs.status, theirs.body) == (404, never_was.body)
 
 
 def test_pitfall_01_a_body_may_not_say_another_upload_than_the_path(envoy: edge.Edge, token: str) -> None:

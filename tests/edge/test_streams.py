@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from grpc import aio
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from clarity import edge
-from clarity.v1.auth_service_pb2 import GetAccountRequest
+from clarity.v1.auth_service_pb2 import GetAccountRequest, SignOutRequest
 from clarity.v1.auth_service_pb2_grpc import AuthServiceStub
 from clarity.v1.health_data_service_pb2 import (
     ListMetricsResponse,
@@ -28,8 +29,11 @@ from clarity.v1.health_data_service_pb2 import (
     StreamSeriesResponse,
 )
 from clarity.v1.health_data_service_pb2_grpc import HealthDataServiceStub
+from clarity.v1.insight_service_pb2 import WatchAnalysesRequest, WatchAnalysesResponse
+from clarity.v1.insight_service_pb2_grpc import InsightServiceStub
+from clarity_server.services.watch import HEARTBEAT_S
 from tests.edge.cases import PULSE
-from tests.edge.people import HEART_RATE, Person, chunk_at, recording, series_of
+from tests.edge.people import COUNTS, HEART_RATE, WEEKS, People, Person, chunk_at, days, recording, series_of
 from tests.edge.running import READY_WITHIN_S, StartEdge, until
 from tests.edge.surfaces import as_json, reason_of, status_of
 from tests.edge.upstream import SLOW, WATCHED, Upstream
@@ -38,8 +42,10 @@ from tests.edge.web import Talk, call, framed, send, web_call
 MIB = 1024 * 1024
 STREAM = "/v1/uploads:stream"
 READ = "/v1/series:read"
+WATCH = "/v1/analyses:watch"
 STREAM_RPC = "/clarity.v1.HealthDataService/StreamSeries"
 READ_RPC = "/clarity.v1.HealthDataService/ReadSeries"
+WATCH_RPC = "/clarity.v1.InsightService/WatchAnalyses"
 GET_ACCOUNT_RPC = "/clarity.v1.AuthService/GetAccount"
 
 
@@ -112,23 +118,30 @@ def test_streams_outlast_the_limit_of_unary_calls(impatient: edge.Edge, upstream
     held, token = Held(), person.access_token
     upstream.released.clear()
     upstream.seen.clear()
-    with grpc.insecure_channel(f"127.0.0.1:{impatient.port}") as channel, ThreadPoolExecutor(8) as pool:
-        stub = HealthDataServiceStub(channel)
+    with grpc.insecure_channel(f"127.0.0.1:{impatient.port}") as channel, ThreadPoolExecutor(9) as pool:
+        stub, insight = HealthDataServiceStub(channel), InsightServiceStub(channel)
         native_up = pool.submit(lambda: list(stub.StreamSeries(held.messages(), metadata=person.metadata)))
         native_down = pool.submit(lambda: list(stub.ReadSeries(ReadSeriesRequest(), metadata=person.metadata)))
         web_up = pool.submit(web_call, impatient.port, STREAM_RPC, held.frames(), token)
         web_down = pool.submit(web_call, impatient.port, READ_RPC, framed(ReadSeriesRequest()), token)
         json_up = pool.submit(json_stream, impatient.port, STREAM, held.json(), token)
         json_down = pool.submit(json_stream, impatient.port, READ, [b"{}"], token)
+        native_watch = pool.submit(
+            lambda: list(insight.WatchAnalyses(WatchAnalysesRequest(), metadata=person.metadata))
+        )
+        web_watch = pool.submit(web_call, impatient.port, WATCH_RPC, framed(WatchAnalysesRequest()), token)
+        json_watch = pool.submit(json_stream, impatient.port, WATCH, [b"{}"], token)
+        watches = (native_watch, web_watch, json_watch)
         try:
             cut = [call(impatient.port, "GET", f"/v1/uploads/{SLOW}", token).status for _ in range(3)]
-            done = [future.done() for future in (native_up, native_down, web_up, web_down, json_up, json_down)]
+            done = [one.done() for one in (native_up, native_down, web_up, web_down, json_up, json_down, *watches)]
         finally:
             held.go.set()
             upstream.released.set()
     assert cut == [504, 504, 504]
-    assert done == [False] * 6
+    assert done == [False] * 9
     assert [name for name, _ in upstream.seen].count("StreamSeries") == 3
+    assert [len(said) for said in (native_watch.result(), web_watch.result().messages, json_watch.result())] == [2] * 3
     assert native_up.result()[-1].receipt.total_samples == 1
     assert native_down.result()[-1].done.block_count == 1
     assert [StreamSeriesResponse.FromString(data).WhichOneof("message") for data in web_up.result().messages] == [
@@ -175,6 +188,87 @@ def watch(channel: aio.Channel) -> Any:  # noqa: ANN401  a call; grpc.aio types 
         "/grpc.health.v1.Health/Watch", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
     )
     return method(HealthCheckRequest(service=WATCHED))
+
+
+# ---- watching --------------------------------------------------------------------------------------------------------
+
+
+def test_a_watch_tells_of_weeks_as_they_are_analysed(envoy: edge.Edge, people: People) -> None:
+    """As JSON, and resumed as gRPC-Web after the first one: those after it come again, and none before."""
+    watcher = people.somebody("watcher")
+    with Talk(envoy.port, WATCH, watcher.access_token) as talk:
+        talk.say("{}")
+        talk.end()
+        assert talk.hear()["caught_up"]["waiting_count"] == 0
+        people.stream(watcher, "weeks", series_of(COUNTS), days())
+        told = [talk.hear()]
+        while not is_settled(told):
+            told.append(talk.hear())
+    assert all(message["resume_token"] for message in told)
+    first = next(message for message in told if "analysis" in message)
+    rest = web_call(
+        envoy.port,
+        WATCH_RPC,
+        framed(WatchAnalysesRequest(resume_token=first["resume_token"])),
+        watcher.access_token,
+        enough=lambda data: WatchAnalysesResponse.FromString(data).HasField("caught_up"),
+    )
+    heard = [WatchAnalysesResponse.FromString(data) for data in rest.messages]
+    dates = sorted(one.analysis.window.start_date.day for one in heard[:-1])
+    assert dates == sorted({4, 5} - {first["analysis"]["window"]["start_date"]["day"]})
+    assert heard[-1].resume_token == told[-1]["resume_token"]
+
+
+def is_settled(told: list[Any]) -> bool:
+    """Whether all weeks are analysed and none waits, as far as was told."""
+    done = {
+        message["analysis"]["analysis_id"]
+        for message in told
+        if message.get("analysis", {}).get("state") == "ANALYSIS_STATE_SUCCEEDED"
+    }
+    return len(done) == WEEKS and told[-1].get("caught_up") == {"waiting_count": 0}
+
+
+def test_a_recording_streamed_as_json_brings_its_weeks_with_it(envoy: edge.Edge, people: People) -> None:
+    """Days and windows are numbered together; the receipt comes after all of them."""
+    walker = people.somebody("walker")
+    messages = [as_json(message) for message in recording("weeks", series_of(COUNTS), days())]
+    told = call(envoy.port, "POST", STREAM, walker.access_token, messages).lines
+    numbers = [int(line[kind]["result"]) for line in told for kind in ("day", "window") if kind in line]
+    weeks = [line["window"]["analysis"] for line in told if "window" in line]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert [week["window"]["start_date"]["day"] for week in weeks] == [4, 5]
+    assert told[-1]["receipt"]["result_count"] == str(len(numbers))
+    for week in weeks:
+        path = f"/v1/analyses/{week['analysis_id']}"
+        assert call(envoy.port, "GET", path, walker.access_token).json["analysis"]["measures"] == week["measures"]
+    upload = call(envoy.port, "GET", "/v1/uploads/weeks", walker.access_token).json
+    assert [window["analysis"] for window in upload["windows"]] == weeks
+
+
+def test_a_watch_ends_with_its_session_and_says_so_in_band(envoy: edge.Edge, people: People) -> None:
+    """And in every message, the last one too, stands what to resume with."""
+    leaver = people.somebody("leaver")
+    people.stream(leaver, "weeks", series_of(COUNTS), days())
+    people.wait_for_weeks(leaver, WEEKS)
+    session = people.signed_in(leaver.email)
+    with Talk(envoy.port, WATCH, session.access_token) as talk:
+        talk.say("{}")
+        talk.end()
+        told = [talk.hear() for _ in range(WEEKS + 1)]
+        assert "caught_up" in told[-1]
+        people.auth.SignOut(SignOutRequest(), metadata=session.metadata)
+        last = talk.rest()[-1]
+    assert last["problem"]["code"] == grpc.StatusCode.UNAUTHENTICATED.value[0]
+    assert last["problem"]["details"][0]["reason"] == "SESSION_ENDED"
+    assert last["resume_token"] == told[-1]["resume_token"]
+
+
+def test_the_heartbeat_of_a_watch_is_quicker_than_envoys_patience() -> None:
+    """Red if either number moved: Envoy would cut a watch of somebody to whom nothing happens."""
+    patience = [int(found) for found in re.findall(r"idle_timeout: (\d+)s", edge.read_config())]
+    assert patience
+    assert min(patience) >= 2 * HEARTBEAT_S
 
 
 # ---- limits ----------------------------------------------------------------------------------------------------------

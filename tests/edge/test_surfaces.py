@@ -59,8 +59,8 @@ def surfaces(direct: grpc.Channel, through: grpc.Channel, envoy: edge.Edge, serv
 @pytest.fixture(scope="module")
 def casts(people: People, surfaces: Sequence[Surface]) -> dict[str, Cast]:
     reader = people.somebody("reader")
-    prepare(people, reader)
-    return {surface.name: Cast(people, people.somebody("own"), reader) for surface in surfaces}
+    known = prepare(people, reader)
+    return {surface.name: Cast(people, people.somebody("own"), reader, known) for surface in surfaces}
 
 
 def essence(answer: Answer) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:

@@ -24,9 +24,10 @@ from clarity.v1.health_data_service_pb2 import (
     StreamSeriesRequest,
     StreamSeriesResponse,
 )
+from clarity.v1.insight_service_pb2 import CaughtUp, WatchAnalysesRequest, WatchAnalysesResponse
 from clarity.v1.series_pb2 import UploadOpened, UploadReceipt
 
-SERVICES = ("clarity.v1.AuthService", "clarity.v1.HealthDataService")
+SERVICES = ("clarity.v1.AuthService", "clarity.v1.HealthDataService", "clarity.v1.InsightService")
 WATCHED = SERVICES[1]  # the name Envoy's health check asks for
 WAIT_S = 30.0
 THREADS = 32
@@ -40,7 +41,7 @@ class Upstream:
         self.seen: list[tuple[str, Mapping[str, str]]] = []  # (RPC, metadata) of every call
         self.answers: dict[str, Message] = {}  # by RPC; an empty one otherwise
         self.fails_with: Status | None = None
-        self.released = threading.Event()  # until then a reading stays open
+        self.released = threading.Event()  # until then readings and watches stay open
         self.gave_up = threading.Event()  # somebody no longer waits for SLOW
         self._health = health.HealthServicer()
         self._server = grpc.server(ThreadPoolExecutor(THREADS), options=[("grpc.so_reuseport", 0)])
@@ -77,6 +78,8 @@ class Upstream:
                 return grpc.stream_stream_rpc_method_handler(self._stream_series, *coders)
             case "ReadSeries":
                 return grpc.unary_stream_rpc_method_handler(self._read_series, *coders)
+            case "WatchAnalyses":
+                return grpc.unary_stream_rpc_method_handler(self._watch_analyses, *coders)
         empty = message_factory.GetMessageClass(method.output_type)()
 
         def unary(request: Message, context: grpc.ServicerContext) -> Message:
@@ -114,3 +117,12 @@ class Upstream:
         yield ReadSeriesResponse(block=SeriesBlock(upload_id=request.metric))
         self.released.wait(WAIT_S)
         yield ReadSeriesResponse(done=ReadSeriesDone(block_count=1))
+
+    def _watch_analyses(
+        self, request: WatchAnalysesRequest, context: grpc.ServicerContext
+    ) -> Iterator[WatchAnalysesResponse]:
+        """Say at once that there is nothing; again when released, and end."""
+        self._note(context, "WatchAnalyses")
+        yield WatchAnalysesResponse(caught_up=CaughtUp(), resume_token=request.resume_token)
+        self.released.wait(WAIT_S)
+        yield WatchAnalysesResponse(caught_up=CaughtUp(), resume_token=request.resume_token)

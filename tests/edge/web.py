@@ -5,7 +5,8 @@ import http.client
 import json
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -112,29 +113,50 @@ def framed(message: Message) -> bytes:
     return FRAME.pack(0, len(data)) + data
 
 
-def frames(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """The flags and the bytes of each frame."""
-    at = 0
-    while at < len(body):
-        flags, length = FRAME.unpack_from(body, at)
-        at += FRAME.size
-        yield flags, body[at : at + length]
-        at += length
+def frames(response: http.client.HTTPResponse) -> Iterator[tuple[int, bytes]]:
+    """The flags and the bytes of each frame, as they come; a body that is cut off ends there."""
+    with suppress(http.client.IncompleteRead):
+        while len(head := response.read(FRAME.size)) == FRAME.size:
+            flags, length = FRAME.unpack(head)
+            yield flags, response.read(length) if length else b""
 
 
-def web_call(port: int, path: str, body: bytes | Iterable[bytes], token: str = "", **headers: str) -> WebReply:
-    """Make a gRPC-Web call with a body of frames; an iterable goes out as it yields them."""
+def web_call(
+    port: int,
+    path: str,
+    body: bytes | Iterable[bytes],
+    token: str = "",
+    *,
+    enough: Callable[[bytes], bool] = lambda _: False,
+    **headers: str,
+) -> WebReply:
+    """Make a gRPC-Web call with a body of frames; an iterable goes out as it yields them.
+
+    After a message that is `enough` the caller hangs up, and counts it as a success.
+    """
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    reply = send(port, "POST", path, body, {"content-type": WEB, "x-grpc-web": "1", **bearer(token), **named})
-    answer = WebReply(reply.status)
-    if "grpc-status" in reply.headers:  # nothing but an error: no body at all
-        answer.trailers.update(reply.headers)
-    for flags, data in frames(reply.body):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+    try:
+        connection.request("POST", path, body, {"content-type": WEB, "x-grpc-web": "1", **bearer(token), **named})
+        return _web_reply(connection.getresponse(), enough)
+    finally:
+        connection.close()
+
+
+def _web_reply(response: http.client.HTTPResponse, enough: Callable[[bytes], bool]) -> WebReply:
+    answer = WebReply(response.status)
+    found = {name.lower(): value for name, value in response.getheaders()}
+    if "grpc-status" in found:  # nothing but an error: no body at all
+        answer.trailers.update(found)
+    for flags, data in frames(response):
         if flags & TRAILERS:
             lines = data.decode("ascii").split("\r\n")
             answer.trailers.update({name: value for name, _, value in (line.partition(":") for line in lines if line)})
-        else:
-            answer.messages.append(data)
+            continue
+        answer.messages.append(data)
+        if enough(data):
+            answer.trailers["grpc-status"] = "0"
+            break
     return answer
 
 

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from clarity_server.domain.civil import DAY_MS, EPOCH_DATE, MINUTE_MS, Start, StartKind, tzdata_version
-from clarity_server.domain.days import CONTEXT_MINUTES, Day, Measure, Unavailable
+from clarity_server.domain.days import CONTEXT_AFTER_MINUTES, CONTEXT_BEFORE_MINUTES, Day
 from clarity_server.domain.errors import Busy, ClarityError, StoreFull
-from clarity_server.domain.series import Encoding, Source
+from clarity_server.domain.measures import Measure, Unavailable
+from clarity_server.domain.series import ClosingKind, Encoding, Source
 from clarity_server.ports import Analyses, DayKey, DueDay, Keys
 from clarity_server.rhythm.bouts import bouts
 from clarity_server.rhythm.sleep import oakley
@@ -70,8 +71,8 @@ def test_the_numbers_of_a_day_are_those_of_its_minutes_and_their_context(uploads
     uploads.derive()
     minutes = np.frombuffer(made.values, "<f4").astype(float)
     first = 720
-    context = minutes[first - CONTEXT_MINUTES : first + 1440 + CONTEXT_MINUTES]
-    core = slice(CONTEXT_MINUTES, CONTEXT_MINUTES + 1440)
+    context = minutes[first - CONTEXT_BEFORE_MINUTES : first + 1440 + CONTEXT_AFTER_MINUTES]
+    core = slice(CONTEXT_BEFORE_MINUTES, CONTEXT_BEFORE_MINUTES + 1440)
     worn = choi(context)
     asleep = (oakley(context) & worn)[core]
     day = uploads.results("u")[1]
@@ -189,8 +190,9 @@ def test_the_results_of_a_recording_are_its_days_once_they_are_closed(uploads: U
     """Thirteen days of a wrist, in hours."""
     uploads.upload(recording(start, 18_401), step=60)
     uploads.derive()
-    results = uploads.results("u")
-    assert [day.result for day in results] == list(range(1, len(results) + 1))
+    results, everything = uploads.results("u"), uploads.all_results("u")
+    assert [one.result for one in everything] == list(range(1, len(everything) + 1))
+    assert len(everything) == len(results) + 6  # weeks
     assert [replace(day, result=0) for day in results] == uploads.days()
     assert all(day.closed for day in results)
     assert len(results) in {13, 14}
@@ -214,9 +216,12 @@ def test_a_day_in_progress_is_listed_open(uploads: UploadWorld) -> None:
 def test_a_result_does_not_depend_on_how_far_its_upload_has_gone_when_it_is_derived(
     uploads: UploadWorld, extra: int
 ) -> None:
-    whole = recording(offset(1), 720 + 1440 + CONTEXT_MINUTES + 20_000)
+    whole = recording(offset(1), 720 + 1440 + CONTEXT_AFTER_MINUTES + 20_000)
     slow, fast = fresh_account(uploads), fresh_account(uploads)
-    for account_id, first in ((slow, 720 + 1440 + CONTEXT_MINUTES), (fast, 720 + 1440 + CONTEXT_MINUTES + extra)):
+    for account_id, first in (
+        (slow, 720 + 1440 + CONTEXT_AFTER_MINUTES),
+        (fast, 720 + 1440 + CONTEXT_AFTER_MINUTES + extra),
+    ):
         hand = uploads.open(whole, account_id)
         for at in range(0, first, 5000):
             hand.send_range(at, min(at + 5000, first))
@@ -228,7 +233,7 @@ def test_a_result_does_not_depend_on_how_far_its_upload_has_gone_when_it_is_deri
 
 def test_a_later_move_of_the_clock_does_not_reach_back_into_a_result(uploads: UploadWorld) -> None:
     """Back over the date line, the wearer lives the evening of a closed day again: the result stays as it was."""
-    made = replace(recording(offset(12), 6000), moves=((720 + 1440 + CONTEXT_MINUTES + 60, -11 * 3600),))
+    made = replace(recording(offset(12), 6000), moves=((720 + 1440 + CONTEXT_AFTER_MINUTES + 60, -11 * 3600),))
     slow, fast = fresh_account(uploads), fresh_account(uploads)
     hand = uploads.open(made, slow)
     for first in range(0, 6000, 60):
@@ -282,14 +287,15 @@ def test_late_data_is_derived_again_on_the_days_it_may_bear_on_and_on_no_other(u
     before = uploads.days()
     late = recording(floating((TODAY + 3) * DAY_MS + 600 * MINUTE_MS), 60, "late", seed=5, revision=1)
     uploads.upload(late, finish=False)
-    assert due(uploads) == [TODAY + 2, TODAY + 3, TODAY + 4]
+    assert due(uploads) == [TODAY + 2, TODAY + 3, TODAY + 4, TODAY + 5]
     after = uploads.days()
+    # The night that leads to the fourth day has become another, and its digest knows of the afternoon before.
     assert [one != two for one, two in zip(before, after, strict=True)] == [False, False, False, True, False, False]
 
 
 def test_a_day_that_no_sample_is_on_is_not_listed(uploads: UploadWorld) -> None:
     uploads.upload(recording(floating(TODAY * DAY_MS + 600 * MINUTE_MS), 60))
-    assert sorted(due(uploads)) == [TODAY - 1, TODAY, TODAY + 1]
+    assert sorted(due(uploads)) == [TODAY - 1, TODAY, TODAY + 1, TODAY + 2]
     assert [day.date for day in uploads.days()] == [EPOCH_DATE + timedelta(days=TODAY)]
 
 
@@ -477,7 +483,7 @@ def test_a_day_that_fails_is_marked_and_the_others_go_on(uploads: UploadWorld) -
     uploads.upload(recording(floating(TODAY * DAY_MS), 6 * 1440))
     damaged(uploads, TODAY + 4)
     analyze_ = replace(uploads.analyze, failing=told)
-    while analyze_.derive_results() or analyze_.derive_days():
+    while analyze_.derive_day_results() or analyze_.derive_days():
         pass
     dates = [
         key.civil_day for key, _ in uploads.store.analyses.days(ACCOUNT, "activity_counts_1min", (None, None), None, 99)
@@ -493,7 +499,7 @@ def test_a_day_that_fails_is_marked_and_the_others_go_on(uploads: UploadWorld) -
 def test_a_failed_day_is_tried_again_when_data_comes(uploads: UploadWorld) -> None:
     uploads.upload(recording(floating(TODAY * DAY_MS), 1440))
     broken = replace(uploads.analyze, failing=told, keys=FaultyKeys(uploads.store.keys, Broken(), ACCOUNT))  # type: ignore[arg-type]
-    assert broken.derive_days() == 3
+    assert broken.derive_days() == 4
     assert due(uploads) == []
     uploads.upload(recording(floating(TODAY * DAY_MS), 10, "more", seed=3))
     assert [day.recorded_minutes for day in uploads.days()] == [int(np.isfinite(counts(1, 1440)).sum())]
@@ -512,7 +518,7 @@ def test_what_only_has_to_wait_for_the_store_is_not_marked_as_failed(uploads: Up
     for error in (StoreFull(), Busy("reads")):
         waiting = replace(uploads.analyze, failing=told, keys=FaultyKeys(uploads.store.keys, error, ACCOUNT))  # type: ignore[arg-type]
         with pytest.raises(type(error)):
-            waiting.derive_results()
+            waiting.derive_day_results()
         with pytest.raises(type(error)):
             waiting.derive_days()
     uploads.derive()
@@ -550,12 +556,12 @@ def test_days_of_another_account_are_not_derived_for_this_one(uploads: UploadWor
     uploads.upload(recording(floating(), 10), other)
     uploads.analyze.settle(ACCOUNT)
     assert due(uploads) == []
-    assert len(uploads.store.analyses.due_days(99, other)) == 3
+    assert len(uploads.store.analyses.due_days(99, other)) == 4
 
 
 def test_results_are_derived_for_whoever_is_due(uploads: UploadWorld) -> None:
     for _ in range(3):
         uploads.upload(recording(floating(), 2000), fresh_account(uploads))
-    assert uploads.analyze.derive_results() == 6
-    assert uploads.analyze.derive_results() == 0
-    assert uploads.store.analyses.due_results(10) == []
+    assert uploads.analyze.derive_day_results() == 6
+    assert uploads.analyze.derive_day_results() == 0
+    assert uploads.store.analyses.due_results(ClosingKind.DAY, 10) == []

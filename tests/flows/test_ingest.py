@@ -445,7 +445,8 @@ class _Tampered:
 def test_a_missing_piece_is_damage_and_not_a_wrong_digest(uploads: UploadWorld, drop: int) -> None:
     hand = uploads.upload(heart(3000), step=300, finish=False)
     series = _Tampered(uploads.store.series, drop)
-    ingest = Ingest(series, uploads.store.analyses, uploads.store.keys, lambda: None)  # type: ignore[arg-type]
+    store = uploads.store
+    ingest = Ingest(series, store.analyses, store.windows, store.keys, lambda: None)  # type: ignore[arg-type]
     with pytest.raises(StoreDamaged):
         ingest.finish(ACCOUNT, hand.intake.stored, 3000, heart(3000).sha256)
 
@@ -500,12 +501,12 @@ def test_a_finished_recording_without_days_is_all_analysed(uploads: UploadWorld)
 
 
 def test_a_commit_touches_the_days_it_may_bear_on_and_no_other(uploads: UploadWorld) -> None:
-    """Its storage day and the one on either side: by its context, or by the clock of another upload of the source."""
+    """Its storage day and those around it: by its context, or by the clock of another upload of the source."""
     hand = uploads.open(actigraph(2000, descriptor=replace(COUNTS, start=Start(StartKind.FLOATING, 5 * DAY_MS))))
     hand.send_range(0, 60)
     append = hand.prepare()
     assert append is not None
-    assert append.touched_days == (4, 5, 6)
+    assert append.touched_days == (4, 5, 6, 7)
 
 
 def test_samples_without_a_civil_time_touch_nothing_until_an_offset_is_told(uploads: UploadWorld) -> None:
@@ -518,7 +519,7 @@ def test_samples_without_a_civil_time_touch_nothing_until_an_offset_is_told(uplo
     assert first is not None
     assert second is not None
     assert first.touched_days == ()
-    assert second.touched_days == (5, 6, 7, 8)  # from the first known sample on, on day 6
+    assert second.touched_days == (5, 6, 7, 8, 9)  # from the first known sample on, on day 6
 
 
 def test_finishing_touches_the_days_it_closes(uploads: UploadWorld) -> None:
@@ -588,7 +589,9 @@ class Plan:
 
     def _altered(self, first: int, end: int) -> Chunk:
         chunk = self.recording.chunk(first, end)
-        return replace(chunk, values=bytes([chunk.values[0] ^ 1]) + chunk.values[1:])
+        missing = chunk.values[:4] == float32([float("nan")])  # with another bit it would be refused as a NaN
+        other = bytes(4) if missing else bytes([chunk.values[0] ^ 1, *chunk.values[1:4]])
+        return replace(chunk, values=other + chunk.values[4:])
 
     def outcome(self) -> tuple[object, ...]:
         """Everything the client was promised: bytes, offsets, moves, receipt, results, days."""

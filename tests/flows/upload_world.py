@@ -1,6 +1,7 @@
 """A small world for uploads: a real store and real keys on disk, all the verbs, and a client's hand on a recording."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,16 +10,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from clarity_server.domain.analysis import Analysed
 from clarity_server.domain.civil import MINUTE_MS, Start, StartKind
 from clarity_server.domain.days import Day
 from clarity_server.domain.ids import new_id
 from clarity_server.domain.metrics import ACTIVITY_COUNTS
 from clarity_server.domain.series import Append, Chunk, Descriptor, Source, StoredUpload
 from clarity_server.flows.analyze import Analyze
+from clarity_server.flows.describe import Model
 from clarity_server.flows.ingest import Ingest, open_segment
 from clarity_server.flows.intake import Intake, checksum
 from clarity_server.flows.list_days import Lists
 from clarity_server.flows.read import Read
+from clarity_server.flows.weeks import Weeks
 from tests.contracts.worlds import LocalWorld, local
 
 ACCOUNT = "a" * 26
@@ -63,10 +67,12 @@ class UploadWorld:
 
     store: LocalWorld
     woken: list[None] = field(default_factory=list)
+    model: Model | None = None
 
     @property
     def ingest(self) -> Ingest:
-        return Ingest(self.store.series, self.store.analyses, self.store.keys, lambda: self.woken.append(None))
+        store = self.store
+        return Ingest(store.series, store.analyses, store.windows, store.keys, lambda: self.woken.append(None))
 
     @property
     def read(self) -> Read:
@@ -74,7 +80,12 @@ class UploadWorld:
 
     @property
     def analyze(self) -> Analyze:
-        return Analyze(self.store.series, self.store.analyses, self.store.keys, flies)
+        return Analyze(self.store.series, self.store.analyses, self.store.windows, self.store.keys, flies, self.model)
+
+    @property
+    def weeks(self) -> Weeks:
+        store = self.store
+        return Weeks(store.series, store.windows, store.requests, store.keys, time.time, lambda: None, self.model)
 
     @property
     def lists(self) -> Lists:
@@ -97,7 +108,15 @@ class UploadWorld:
 
     def derive(self) -> None:
         """Derive all that is due."""
-        while self.analyze.derive_results() or self.analyze.derive_days():
+        analyze = self.analyze
+        pages = (
+            analyze.derive_day_results,
+            analyze.derive_days,
+            analyze.derive_window_results,
+            analyze.derive_analyses,
+            analyze.derive_windows,
+        )
+        while sum(page() for page in pages):
             pass
 
     def stored(self, upload_id: str, account_id: str = ACCOUNT) -> StoredUpload:
@@ -115,8 +134,12 @@ class UploadWorld:
         return values, offsets
 
     def results(self, upload_id: str, account_id: str = ACCOUNT) -> list[Day]:
+        """All Days among an upload's results that are derived."""
+        return [one for one in self.all_results(upload_id, account_id) if isinstance(one, Day)]
+
+    def all_results(self, upload_id: str, account_id: str = ACCOUNT) -> list[Day | Analysed]:
         """All results of an upload that are derived, page after page."""
-        found: list[Day] = []
+        found: list[Day | Analysed] = []
         while page := self.ingest.results(account_id, upload_id, len(found)):
             found += page
         return found

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clarity_server.domain.measures import Unavailable
 from clarity_server.rhythm import circadian, sleep, week
 from clarity_server.rhythm.clock import DAY_MINUTES, civil_minutes
-from clarity_server.rhythm.measure import Reason
 
 ACTIWATCH = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "actiwatch"
 FILES = ("example_01.AWD", "example_03.AWD", "example_05.AWD")
@@ -104,8 +104,8 @@ def _clock(text: str) -> int:
     return 60 * int(text[:2]) + int(text[3:])
 
 
-def _number(outcome: float | Reason) -> float:
-    assert not isinstance(outcome, Reason), outcome
+def _number(outcome: float | Unavailable) -> float:
+    assert not isinstance(outcome, Unavailable), outcome
     return outcome
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from clarity_server.domain.measures import Unavailable
 from clarity_server.rhythm.circadian import (
     ClockHours,
     Cosinor,
@@ -25,7 +26,6 @@ from clarity_server.rhythm.circadian import (
     sleep_regularity,
 )
 from clarity_server.rhythm.clock import DAY_MINUTES, civil_minutes, reached
-from clarity_server.rhythm.measure import Reason
 
 Counts = NDArray[np.float64]
 FROM_13_58 = -18_970 * DAY_MINUTES - 602  # 1918-01-23 13:58
@@ -166,14 +166,14 @@ def test_iv_pairs_only_hours_that_are_neighbours() -> None:
 
 @pytest.mark.parametrize(
     ("n", "expected"),
-    [(0, Reason.SHORT_RECORD), (24, Reason.SHORT_RECORD), (47, Reason.SHORT_RECORD), (48, Stability)],
+    [(0, Unavailable.SHORT_RECORD), (24, Unavailable.SHORT_RECORD), (47, Unavailable.SHORT_RECORD), (48, Stability)],
 )
 def test_is_needs_every_clock_hour_on_two_days(n: int, expected: object) -> None:
     found = interdaily_stability(hours(*np.arange(float(n)) % 7))
     assert found is expected or type(found) is expected
 
 
-@pytest.mark.parametrize(("n", "expected"), [(0, Reason.SHORT_RECORD), (23, Reason.SHORT_RECORD), (24, Variability)])
+@pytest.mark.parametrize(("n", "expected"), [(0, Unavailable.SHORT_RECORD), (23, Unavailable.SHORT_RECORD), (24, Variability)])
 def test_iv_needs_the_pairs_of_a_day(n: int, expected: object) -> None:
     found = intradaily_variability(hours(*np.arange(float(n)) % 7))
     assert found is expected or type(found) is expected
@@ -182,8 +182,8 @@ def test_iv_needs_the_pairs_of_a_day(n: int, expected: object) -> None:
 @pytest.mark.parametrize("value", [0.0, 0.1, 65_535.0])
 def test_a_constant_has_neither_is_nor_iv(value: float) -> None:
     constant = clock_hours(np.full(7 * DAY_MINUTES, value), civil_minutes(0, 7 * DAY_MINUTES))
-    assert interdaily_stability(constant) is Reason.UNDEFINED
-    assert intradaily_variability(constant) is Reason.UNDEFINED
+    assert interdaily_stability(constant) is Unavailable.UNDEFINED
+    assert intradaily_variability(constant) is Unavailable.UNDEFINED
 
 
 # ---- L5, M10, RA ---------------------------------------------------------------------------------------------
@@ -207,9 +207,9 @@ def test_of_windows_that_tie_the_first_after_midnight_is_named() -> None:
 
 def test_a_constant_has_no_onsets_and_zeros_no_amplitude() -> None:
     flat, zero = profile(np.full(DAY_MINUTES, 3.0)), profile(np.zeros(DAY_MINUTES))
-    assert flat.l5.onset_minute is Reason.UNDEFINED
+    assert flat.l5.onset_minute is Unavailable.UNDEFINED
     assert flat.relative_amplitude == 0
-    assert (zero.l5.mean, zero.m10.mean, zero.relative_amplitude) == (0, 0, Reason.UNDEFINED)
+    assert (zero.l5.mean, zero.m10.mean, zero.relative_amplitude) == (0, 0, Unavailable.UNDEFINED)
 
 
 def test_one_nonzero_minute_is_in_m10_only() -> None:
@@ -224,8 +224,8 @@ def test_the_average_day_needs_every_clock_minute_once() -> None:
     counts = np.ones(DAY_MINUTES + 1)
     assert isinstance(rest_activity(counts, clock(counts, FROM_13_58)), RestActivity)
     counts[[0, DAY_MINUTES]] = math.nan
-    assert rest_activity(counts, clock(counts, FROM_13_58)) is Reason.SHORT_RECORD
-    assert rest_activity(counts[:1439], clock(counts[:1439])) is Reason.SHORT_RECORD
+    assert rest_activity(counts, clock(counts, FROM_13_58)) is Unavailable.SHORT_RECORD
+    assert rest_activity(counts[:1439], clock(counts[:1439])) is Unavailable.SHORT_RECORD
 
 
 @settings(deadline=None)
@@ -283,8 +283,8 @@ def test_the_cosine_is_that_of_least_squares(seed: int) -> None:
 
 
 def test_a_constant_has_a_mesor_and_no_peak() -> None:
-    assert fitted(np.full(DAY_MINUTES, 7.0)) == Cosinor(7.0, 0.0, Reason.UNDEFINED, Reason.UNDEFINED)
-    assert cosinor(np.ones(1380), civil_minutes(0, 1380)) is Reason.SHORT_RECORD
+    assert fitted(np.full(DAY_MINUTES, 7.0)) == Cosinor(7.0, 0.0, Unavailable.UNDEFINED, Unavailable.UNDEFINED)
+    assert cosinor(np.ones(1380), civil_minutes(0, 1380)) is Unavailable.SHORT_RECORD
 
 
 # ---- the regularity of sleep ---------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ def test_a_minute_that_the_clock_repeats_counts_once_the_first_time() -> None:
 @pytest.mark.parametrize("n", [0, 1, DAY_MINUTES, 2 * DAY_MINUTES - 1])
 def test_regularity_needs_a_day_of_pairs(n: int) -> None:
     asleep = np.zeros(n, bool)
-    assert sleep_regularity(asleep, ~asleep, clock(asleep)) is Reason.SHORT_RECORD
+    assert sleep_regularity(asleep, ~asleep, clock(asleep)) is Unavailable.SHORT_RECORD
 
 
 @pytest.mark.parametrize("kind", [">f8", "<f4", ">f4"])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clarity_server.domain.measures import Unavailable
 from clarity_server.rhythm.clock import DAY_MINUTES, civil_minutes
-from clarity_server.rhythm.measure import Reason
 from clarity_server.rhythm.night import MainSleep, Night, nights
 
 NOON = 720  # the recordings here begin at noon of day 0, so the night belongs to day 1
@@ -21,7 +21,7 @@ def drawn(*runs: tuple[str, int], start: int = NOON, days: tuple[int, ...] = (1,
     return nights(marks == "s", scored, marks != "?", civil_minutes(start, len(marks)), days)
 
 
-def sleep_of(*runs: tuple[str, int], start: int = NOON) -> MainSleep | Reason:
+def sleep_of(*runs: tuple[str, int], start: int = NOON) -> MainSleep | Unavailable:
     return drawn(*runs, start=start)[0].sleep
 
 
@@ -61,44 +61,44 @@ def test_of_two_sleeps_the_longer_is_the_main_one_and_of_equals_the_first() -> N
 
 def test_a_nap_of_half_an_hour_is_a_sleep_and_less_is_none() -> None:
     assert found((".", 700), ("s", 30), (".", 710)).total_sleep == 30
-    assert sleep_of((".", 700), ("s", 29), (".", 711)) is Reason.NO_SLEEP
+    assert sleep_of((".", 700), ("s", 29), (".", 711)) is Unavailable.NO_SLEEP
 
 
 def test_a_sleep_belongs_to_the_noons_around_its_middle() -> None:
     """08:00 to 16:00 lies as much before as after noon; its middle is noon itself, which begins a night."""
     shift = [(".", 1200), ("s", 480), (".", 1200)]
     first, second = drawn(*shift, days=(1, 2))
-    assert first.sleep is Reason.NO_SLEEP
+    assert first.sleep is Unavailable.NO_SLEEP
     assert isinstance(second.sleep, MainSleep)
     earlier, later = drawn((".", 1199), ("s", 480), (".", 1201), days=(1, 2))
     assert isinstance(earlier.sleep, MainSleep)
-    assert later.sleep is Reason.NO_SLEEP
+    assert later.sleep is Unavailable.NO_SLEEP
 
 
 @pytest.mark.parametrize(
     ("runs", "expected"),
     [
         # No sleep, all sleep, no recording.
-        ([(".", 1440)], Reason.NO_SLEEP),
-        ([("s", 1440)], Reason.NOT_WORN),
-        ([("s", 3 * 1440)], Reason.NOT_WORN),
-        ([("?", 1440)], Reason.GAP),
-        ([("u", 1440)], Reason.NOT_WORN),
-        ([], Reason.SHORT_RECORD),
-        ([(".", 1)], Reason.SHORT_RECORD),
-        ([("s", 1)], Reason.SHORT_RECORD),
+        ([(".", 1440)], Unavailable.NO_SLEEP),
+        ([("s", 1440)], Unavailable.NOT_WORN),
+        ([("s", 3 * 1440)], Unavailable.NOT_WORN),
+        ([("?", 1440)], Unavailable.GAP),
+        ([("u", 1440)], Unavailable.NOT_WORN),
+        ([], Unavailable.SHORT_RECORD),
+        ([(".", 1)], Unavailable.SHORT_RECORD),
+        ([("s", 1)], Unavailable.SHORT_RECORD),
         # Sleep over the end of the recording, and over its start.
-        ([(".", 700), ("s", 400)], Reason.SHORT_RECORD),
+        ([(".", 700), ("s", 400)], Unavailable.SHORT_RECORD),
         # The device is taken off in the middle of the night, or put on; or has a hole there.
-        ([(".", 600), ("s", 300), ("u", 120), (".", 420)], Reason.NOT_WORN),
-        ([(".", 600), ("?", 120), ("s", 300), (".", 420)], Reason.GAP),
-        ([(".", 600), ("s", 300), (".", 14), ("u", 60), (".", 466)], Reason.NOT_WORN),
+        ([(".", 600), ("s", 300), ("u", 120), (".", 420)], Unavailable.NOT_WORN),
+        ([(".", 600), ("?", 120), ("s", 300), (".", 420)], Unavailable.GAP),
+        ([(".", 600), ("s", 300), (".", 14), ("u", 60), (".", 466)], Unavailable.NOT_WORN),
         # Nobody knows whether the nap was the main sleep.
-        ([(".", 200), ("s", 100), (".", 300), ("u", 480), (".", 360)], Reason.NOT_WORN),
-        ([(".", 700), ("?", 30), (".", 710)], Reason.GAP),
+        ([(".", 200), ("s", 100), (".", 300), ("u", 480), (".", 360)], Unavailable.NOT_WORN),
+        ([(".", 700), ("?", 30), (".", 710)], Unavailable.GAP),
     ],
 )
-def test_a_night_that_is_not_certain_has_a_reason(runs: list[tuple[str, int]], expected: Reason) -> None:
+def test_a_night_that_is_not_certain_has_a_reason(runs: list[tuple[str, int]], expected: Unavailable) -> None:
     assert sleep_of(*runs) is expected
 
 
@@ -140,7 +140,7 @@ def test_the_parts_of_a_night_add_up_whatever_it_was(runs: list[tuple[str, int]]
     first = start // DAY_MINUTES
     for night in drawn(*runs, start=start, days=tuple(range(first, first + 8))):
         assert 0 <= night.coverage_ratio <= 1
-        if isinstance(night.sleep, Reason):
+        if isinstance(night.sleep, Unavailable):
             continue
         sleep = night.sleep
         parts = (sleep.onset_latency, sleep.total_sleep, sleep.wake_after_onset, sleep.latency_to_arising)

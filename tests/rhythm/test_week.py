@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from clarity_server.domain.measures import Unavailable
 from clarity_server.rhythm.clock import DAY_MINUTES
-from clarity_server.rhythm.measure import Reason
 from clarity_server.rhythm.night import MainSleep
 from clarity_server.rhythm.sleep import SCORERS
 from clarity_server.rhythm.wear import DETECTORS
@@ -33,11 +33,11 @@ def person(days: int, seed: int = 0) -> Counts:
 
 
 def numbers(week: Week) -> dict[str, float]:
-    return {measure.name: measure.outcome for measure in week.measures if not isinstance(measure.outcome, Reason)}
+    return {measure.name: measure.outcome for measure in week.measures if not isinstance(measure.outcome, Unavailable)}
 
 
-def reasons(week: Week) -> dict[str, Reason]:
-    return {measure.name: measure.outcome for measure in week.measures if isinstance(measure.outcome, Reason)}
+def reasons(week: Week) -> dict[str, Unavailable]:
+    return {measure.name: measure.outcome for measure in week.measures if isinstance(measure.outcome, Unavailable)}
 
 
 def test_a_week_of_somebody_has_every_number() -> None:
@@ -62,7 +62,7 @@ def test_a_week_of_somebody_has_every_number() -> None:
 def test_the_first_night_of_a_week_needs_the_evening_before() -> None:
     week = analyse(person(7), MIDNIGHT)
     assert [isinstance(night.sleep, MainSleep) for night in week.nights] == [False] + [True] * 6
-    assert week.nights[0].sleep is Reason.SHORT_RECORD
+    assert week.nights[0].sleep is Unavailable.SHORT_RECORD
 
 
 def test_each_number_names_its_algorithm_and_the_wear_before_it() -> None:
@@ -88,9 +88,9 @@ everything = pytest.mark.parametrize(("wear", "sleep"), [(wear, sleep) for wear 
 def test_a_constant_has_no_rhythm(wear: str, sleep: str, start: int, value: float) -> None:
     week = analyse(np.full(WEEK_MINUTES, value), start, wear=wear, sleep=sleep)
     without = reasons(week)
-    nobody = Reason.GAP if not 0 <= value < math.inf else Reason.NOT_WORN if week.worn_minutes == 0 else None
+    nobody = Unavailable.GAP if not 0 <= value < math.inf else Unavailable.NOT_WORN if week.worn_minutes == 0 else None
     for name in ("interdaily_stability", "intradaily_variability", "cosinor_peak", "l5_onset"):
-        assert without[name] is (nobody or Reason.UNDEFINED)
+        assert without[name] is (nobody or Unavailable.UNDEFINED)
     assert without.get("activity_mean") is nobody
     assert "night_total_sleep" in without
 
@@ -103,7 +103,7 @@ def test_any_length_has_an_answer(wear: str, sleep: str, minutes: int, start: in
     assert week.minutes == minutes
     assert all(math.isfinite(value) for value in numbers(week).values())
     if minutes < 2 * DAY_MINUTES:
-        assert week.outcome("interdaily_stability") is Reason.SHORT_RECORD
+        assert week.outcome("interdaily_stability") is Unavailable.SHORT_RECORD
 
 
 def test_too_little_says_what_is_missing() -> None:
@@ -112,9 +112,9 @@ def test_too_little_says_what_is_missing() -> None:
     night = np.arange(len(counts)) % DAY_MINUTES < 480
     worn_by_day_only[night] = 0
     holes[night] = math.nan
-    assert analyse(worn_by_day_only, MIDNIGHT).outcome("l5") is Reason.NOT_WORN
-    assert analyse(holes, MIDNIGHT).outcome("l5") is Reason.GAP
-    assert analyse(counts[:DAY_MINUTES], MIDNIGHT).outcome("interdaily_stability") is Reason.SHORT_RECORD
+    assert analyse(worn_by_day_only, MIDNIGHT).outcome("l5") is Unavailable.NOT_WORN
+    assert analyse(holes, MIDNIGHT).outcome("l5") is Unavailable.GAP
+    assert analyse(counts[:DAY_MINUTES], MIDNIGHT).outcome("interdaily_stability") is Unavailable.SHORT_RECORD
     assert analyse(holes, MIDNIGHT).outcome("sleep_regularity_valid_pair_ratio") == pytest.approx(2 / 3, abs=0.01)
 
 
@@ -250,11 +250,11 @@ def test_a_week_keeps_its_10080_minutes_over_a_clock_change() -> None:
 
 @pytest.mark.parametrize(
     ("times", "mean"),
-    [((1425, 15), 0), ((60,), 60), ((1380, 1400, 1439), 1406.3), ((0, 120), 60), ((360, 1080), Reason.UNDEFINED)],
+    [((1425, 15), 0), ((60,), 60), ((1380, 1400, 1439), 1406.3), ((0, 120), 60), ((360, 1080), Unavailable.UNDEFINED)],
 )
-def test_clock_times_are_averaged_on_the_circle(times: tuple[int, ...], mean: float | Reason) -> None:
+def test_clock_times_are_averaged_on_the_circle(times: tuple[int, ...], mean: float | Unavailable) -> None:
     found = circular_mean(times)
-    if isinstance(mean, Reason) or isinstance(found, Reason):
+    if isinstance(mean, Unavailable) or isinstance(found, Unavailable):
         assert found is mean
     else:
         assert (found - mean + 720) % 1440 - 720 == pytest.approx(0, abs=0.1)

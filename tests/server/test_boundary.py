@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 import pytest
@@ -11,9 +11,11 @@ from google.protobuf.empty_pb2 import Empty
 from google.rpc import error_details_pb2, status_pb2
 
 from clarity.v1 import health_data_service_pb2 as pb
+from clarity.v1.insight_service_pb2 import WatchAnalysesRequest, WatchAnalysesResponse
 from clarity_server.domain.accounts import Identity
 from clarity_server.domain.errors import Busy, InvalidInput, SequenceGap, TokenMissing
-from clarity_server.server.boundary import Boundary, failing
+from clarity_server.server import limits
+from clarity_server.server.boundary import Boundary, _limit_of, failing
 from clarity_server.server.errors import INTERNAL_TEXT
 from clarity_server.services.caller import caller
 
@@ -21,6 +23,7 @@ SERVICE = "clarity.test.Kinds"
 SECRET = "the text of an unexpected error"
 KINDS = ("UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream")
 Raise = Callable[[], None]
+T = TypeVar("T")
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -98,7 +101,7 @@ async def call(channel: grpc.aio.Channel, kind: str, *, token: bool = True, requ
             return [answer async for answer in channel.stream_stream(method, *coders)(one(), metadata=metadata)]
 
 
-async def collect(answers: AsyncIterable[pb.ReadSeriesResponse], got: list[pb.ReadSeriesResponse]) -> None:
+async def collect(answers: AsyncIterable[T], got: list[T]) -> None:
     """Keep what comes, also when an error ends it."""
     async for answer in answers:
         got.append(answer)  # noqa: PERF401  a comprehension would lose what came before the error
@@ -222,6 +225,42 @@ async def test_a_stream_with_room_for_a_problem_is_told_in_band_last() -> None:
             await collect(answers, got)
     assert [answer.WhichOneof("message") for answer in got] == ["done", "problem"]
     assert got[-1].problem == details(raised.value)
+
+
+@pytest.mark.parametrize("said", [[], ["newer", "newest"]])
+async def test_a_problem_says_what_to_resume_with(said: list[str]) -> None:
+    """The token of the newest message; before there was one, the caller's own."""
+
+    async def watch(__: WatchAnalysesRequest, _: Context) -> AsyncIterator[WatchAnalysesResponse]:
+        for token in said:
+            yield WatchAnalysesResponse(resume_token=token)
+        raise Busy("watching")
+
+    coders = (WatchAnalysesRequest.FromString, WatchAnalysesResponse.SerializeToString)
+    handler = grpc.unary_stream_rpc_method_handler(watch, *coders)
+    service, got = "clarity.v1.InsightService", list[WatchAnalysesResponse]()
+    async with served(grpc.method_handlers_generic_handler(service, {"WatchAnalyses": handler})) as channel:
+        method = channel.unary_stream(
+            f"/{service}/WatchAnalyses", WatchAnalysesRequest.SerializeToString, WatchAnalysesResponse.FromString
+        )
+        answers = method(WatchAnalysesRequest(resume_token="old"), metadata=[("authorization", "Bearer token")])
+        with pytest.raises(grpc.aio.AioRpcError):
+            await collect(answers, got)
+    assert got[-1].HasField("problem")
+    assert got[-1].resume_token == (said or ["old"])[-1]
+
+
+@pytest.mark.parametrize(
+    ("method", "limit_s"),
+    [
+        ("/clarity.v1.HealthDataService/ReadSeries", limits.SERVER_STREAM_S),
+        ("/clarity.v1.InsightService/WatchAnalyses", None),
+        ("/grpc.health.v1.Health/Watch", None),
+    ],
+)
+def test_only_a_stream_that_cannot_be_resumed_has_a_limit(method: str, limit_s: float | None) -> None:
+    """A watch lasts as long as its session and its age allow."""
+    assert _limit_of(method) == limit_s
 
 
 async def test_a_handler_that_writes_to_its_context_itself_is_served_too() -> None:

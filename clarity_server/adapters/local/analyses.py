@@ -1,28 +1,22 @@
 """Derived results in the SQLite file, and the queues of what is still to derive."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import apsw
 
 from clarity_server.adapters.local.database import Database, Row
+from clarity_server.adapters.local.turns import in_turn
 from clarity_server.domain.civil import EPOCH_DATE
-from clarity_server.domain.series import Closing, Source
-from clarity_server.ports import DayKey, DueDay, DueResult
+from clarity_server.domain.series import Closing, ClosingKind, Source
+from clarity_server.ports import DayKey, DueDay, DueResult, PutDay, PutResult
 
-# Every account's oldest few, then one of each in turn. The recursion steps from account to account through the index.
-DUE_RESULTS = """
-    WITH RECURSIVE accounts (id) AS (
-        SELECT min(account_id) FROM results WHERE body IS NULL AND failed = 0
-        UNION ALL
-        SELECT (SELECT min(account_id) FROM results WHERE body IS NULL AND failed = 0 AND account_id > id)
-        FROM accounts WHERE id IS NOT NULL),
-    due AS (
-        SELECT *, row_number() OVER (PARTITION BY account_id ORDER BY place) AS turn
-        FROM accounts JOIN results ON place IN (
-            SELECT place FROM results WHERE account_id = id AND body IS NULL AND failed = 0
-            ORDER BY place LIMIT :limit))
-    SELECT account_id, upload_id, number, civil_day, end_sample FROM due ORDER BY turn, place LIMIT :limit"""
+DUE_RESULTS = in_turn(
+    "account_id, upload_id, number, civil_day, end_sample, kind",
+    "results",
+    "kind = :kind AND body IS NULL AND failed = 0",
+)
 DUE_DAYS = """
     SELECT account_id, metric, device, app, civil_day, touch FROM touched_days
     WHERE failed = 0 ORDER BY place LIMIT :limit"""
@@ -41,8 +35,11 @@ CLEAR_TOUCH = """
 FAIL_TOUCH = """
     UPDATE touched_days SET failed = 1
     WHERE account_id = ? AND metric = ? AND device = ? AND app = ? AND civil_day = ? AND touch = ?"""
+TOUCH_WINDOW = """
+    INSERT INTO touched_windows (account_id, metric, device, app, civil_day, touch) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET touch = excluded.touch WHERE excluded.touch > touch"""
 LIST_RESULTS = """
-    SELECT number, body FROM results
+    SELECT number, civil_day, end_sample, kind, body FROM results
     WHERE account_id = :account AND upload_id = :upload AND number > :after AND number < ifnull((
         SELECT min(number) FROM results
         WHERE account_id = :account AND upload_id = :upload AND body IS NULL), 1 << 62)
@@ -55,7 +52,9 @@ LAST_RESULT = """
     ORDER BY number DESC LIMIT 1"""
 IS_CLOSED = """
     SELECT 1 FROM results JOIN uploads USING (account_id, upload_id)
-    WHERE account_id = ? AND metric = ? AND device = ? AND app = ? AND civil_day = ? LIMIT 1"""
+    WHERE account_id = ? AND metric = ? AND device = ? AND app = ? AND civil_day = ? AND kind = 0 LIMIT 1"""
+FIND_DAY = """
+    SELECT body FROM days WHERE account_id = ? AND metric = ? AND device = ? AND app = ? AND civil_day = ?"""
 LIST_DAYS = """
     SELECT civil_day, device, app, body FROM days
     WHERE account_id = :account AND metric = :metric AND body IS NOT NULL
@@ -70,11 +69,11 @@ class SqliteAnalyses:
         """Take the file."""
         self._database = database
 
-    def due_results(self, limit: int) -> Sequence[DueResult]:
-        """List closings without a result, oldest first, one account after the other; those that failed are left out."""
+    def due_results(self, kind: ClosingKind, limit: int) -> Sequence[DueResult]:
+        """List closings of a kind without a result, oldest first, the accounts in turn; not those that failed."""
         with self._database.read() as connection:
-            rows: Sequence[Row] = connection.execute(DUE_RESULTS, {"limit": limit}).fetchall()
-        return [DueResult(account_id, upload_id, Closing(*closing)) for account_id, upload_id, *closing in rows]
+            rows: Sequence[Row] = connection.execute(DUE_RESULTS, {"kind": kind, "limit": limit}).fetchall()
+        return [DueResult(account_id, upload_id, _closing(*closing)) for account_id, upload_id, *closing in rows]
 
     def due_days(self, limit: int, account_id: str | None = None) -> Sequence[DueDay]:
         """List touched days, of one account or of all, oldest touch first; those that failed wait for a new touch."""
@@ -87,32 +86,37 @@ class SqliteAnalyses:
             for owner, metric, device, app, day, touch in rows
         ]
 
-    def put_result(self, due: DueResult, body: bytes, *, failed: bool = False) -> None:
-        """Store a sealed result under its number; the first one stays. A failure without a body stays underived."""
-        row = (body or None, failed, due.account_id, due.upload_id, due.closing.number)
-        self._database.write(lambda connection: connection.execute(PUT_RESULT, row).close())
+    def put_results(self, puts: Sequence[PutResult]) -> None:
+        """Store sealed results under their numbers, all or none; the first one under a number stays."""
+        rows = [(put.body or None, put.failed, *_result(put.due)) for put in puts]
+        if rows:
+            self._database.write(lambda connection: connection.executemany(PUT_RESULT, rows).close())
 
-    def put_day(self, due: DueDay, body: bytes, *, closed: bool, failed: bool = False) -> None:
-        """Store a sealed Day in place of the older one and clear the touch, unless a later touch came.
+    def put_days(self, puts: Sequence[PutDay]) -> None:
+        """Store sealed Days in place of the older ones, all or none, clear their touches and touch their windows.
 
-        No body and no failure means that the day has no samples, and is not listed.
+        A touch that came meanwhile stays, and so does a Day that was derived for a later one.
         """
-        key, source = due.key, due.key.source
-        touched = (key.account_id, key.metric, source.device, source.app, key.civil_day, due.touch)
+        days = [(*_touched(put.due), put.closed, put.body or None) for put in puts if put.body or not put.failed]
+        cleared = [_touched(put.due) for put in puts if not put.failed]
+        failed = [_touched(put.due) for put in puts if put.failed]
+        windows = [_touched(put.due, civil_day) for put in puts for civil_day in put.windows]
 
         def work(connection: apsw.Connection) -> None:
-            if body or not failed:
-                connection.execute(PUT_DAY, (*touched, closed, body or None))
-            connection.execute(FAIL_TOUCH if failed else CLEAR_TOUCH, touched)
+            connection.executemany(PUT_DAY, days)
+            connection.executemany(CLEAR_TOUCH, cleared)
+            connection.executemany(FAIL_TOUCH, failed)
+            connection.executemany(TOUCH_WINDOW, windows)
 
-        self._database.write(work)
+        if puts:
+            self._database.write(work)
 
-    def results(self, account_id: str, upload_id: str, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
+    def results(self, account_id: str, upload_id: str, after: int, limit: int) -> Sequence[tuple[Closing, bytes]]:
         """List sealed results by number, stopping before the first one not yet derived."""
         bindings = {"account": account_id, "upload": upload_id, "after": after, "limit": limit}
         with self._database.read() as connection:
             rows: Sequence[Row] = connection.execute(LIST_RESULTS, bindings).fetchall()
-        return [(number, body) for number, body in rows]
+        return [(_closing(*closing), body) for *closing, body in rows]
 
     def analysed(self, account_id: str, upload_id: str) -> tuple[int, int]:
         """Return (number, end_sample) of the last result before the first one not yet derived; (0, 0) for none."""
@@ -123,9 +127,14 @@ class SqliteAnalyses:
 
     def is_closed(self, key: DayKey) -> bool:
         """Tell whether some upload of this metric and source has closed this day."""
-        bindings = (key.account_id, key.metric, key.source.device, key.source.app, key.civil_day)
         with self._database.read() as connection:
-            return bool(connection.execute(IS_CLOSED, bindings).fetchall())
+            return bool(connection.execute(IS_CLOSED, _day(key)).fetchall())
+
+    def day(self, key: DayKey) -> bytes | None:
+        """Return a sealed Day, or None where there is none."""
+        with self._database.read() as connection:
+            rows: Sequence[Row] = connection.execute(FIND_DAY, _day(key)).fetchall()
+        return rows[0][0] if rows else None
 
     def days(
         self,
@@ -136,13 +145,13 @@ class SqliteAnalyses:
         limit: int,
     ) -> Sequence[tuple[DayKey, bytes]]:
         """List sealed Days with dates in [start, end), by (civil day, device, app), after a key."""
-        start, end = dates
-        day, device, app = after or (_day(date.min) - 1, "", "")
+        start, end = civil_days(dates)
+        day, device, app = after or (start - 1, "", "")
         bindings = {
             "account": account_id,
             "metric": metric,
-            "start": _day(start or date.min),
-            "end": _day(date.max) + 1 if end is None else _day(end),
+            "start": start,
+            "end": end,
             "day": day,
             "device": device,
             "app": app,
@@ -153,6 +162,26 @@ class SqliteAnalyses:
         return [(DayKey(account_id, metric, Source(device, app), day), body) for day, device, app, body in rows]
 
 
-def _day(when: date) -> int:
-    """Return a date as days since 1970-01-01."""
-    return (when - EPOCH_DATE).days
+def civil_days(dates: tuple[date | None, date | None]) -> tuple[int, int]:
+    """Return dates [start, end) as days since 1970-01-01; None is as far as there are dates."""
+    start, end = dates
+    beyond = (date.max - EPOCH_DATE).days + 1
+    return ((start or date.min) - EPOCH_DATE).days, beyond if end is None else (end - EPOCH_DATE).days
+
+
+def _closing(number: int, civil_day: int, end_sample: int, kind: int) -> Closing:
+    return Closing(number, civil_day, end_sample, ClosingKind(kind))
+
+
+def _result(due: DueResult) -> Row:
+    return (due.account_id, due.upload_id, due.closing.number)
+
+
+def _day(key: DayKey) -> Row:
+    return (key.account_id, key.metric, key.source.device, key.source.app, key.civil_day)
+
+
+def _touched(due: DueDay, window: int | None = None) -> Row:
+    """Return a touched day's key and touch, or as much of a window that begins on another day."""
+    key = due.key if window is None else replace(due.key, civil_day=window)
+    return (*_day(key), due.touch)

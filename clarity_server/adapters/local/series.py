@@ -68,7 +68,7 @@ TOUCH = """
     INSERT INTO touched_days (account_id, metric, device, app, civil_day, touch) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET touch = excluded.touch, failed = 0"""
 DUE = """
-    INSERT INTO results (account_id, upload_id, number, civil_day, end_sample) VALUES (?, ?, ?, ?, ?)
+    INSERT INTO results (account_id, upload_id, number, civil_day, end_sample, kind) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING"""
 NEWEST_CHANGE = "SELECT coalesce(max(number), 0) FROM changes WHERE account_id = ?"
 FIND_UPLOAD = """

@@ -1,4 +1,4 @@
-"""The client: sign in, stream a recording in, read days and values back.
+"""The client: sign in, stream a recording in, read days, weeks and values back, and ask what they mean.
 
     with Client("127.0.0.1:50051", MemoryTokens()) as client:
         client.sign_in(email, password)
@@ -43,10 +43,15 @@ from clarity.sending import Event, Parcel, Sending, civil_time, cut_off
 from clarity.v1 import account_pb2
 from clarity.v1 import auth_service_pb2 as auth
 from clarity.v1 import health_data_service_pb2 as health
+from clarity.v1 import insight_service_pb2 as insights
+from clarity.v1.analysis_pb2 import Analysis, AnalysisParameters
 from clarity.v1.auth_service_pb2_grpc import AuthServiceStub
 from clarity.v1.day_pb2 import Day
 from clarity.v1.health_data_service_pb2_grpc import HealthDataServiceStub
+from clarity.v1.insight_pb2 import Fact, Insight, InsightKind
+from clarity.v1.insight_service_pb2_grpc import InsightServiceStub
 from clarity.v1.metric_pb2 import Metric
+from clarity.v1.model_pb2 import Model
 from clarity.v1.series_pb2 import Source, UploadOpened, UploadReceipt
 
 CALL_TIMEOUT_S = 30.0
@@ -79,6 +84,7 @@ class Client:
         self._channel = channel(self.target)
         self._auth = AuthServiceStub(self._channel)
         self._health = HealthDataServiceStub(self._channel)
+        self._insight = InsightServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         return self
@@ -157,7 +163,10 @@ class Client:
         Times are civil without an offset and instants with one, both alike. A reading that breaks off raises
         ClarityError with CUT_OFF: what came before it is right, and not all.
         """
-        request = _read_request(metric, start, end, source)
+        yield from self.minutes(_read_request(metric, start, end, source))
+
+    def minutes(self, request: health.ReadSeriesRequest) -> Iterator[health.SeriesBlock | health.ReadSeriesDone]:
+        """Yield the values that a request asks for, as `read` does: the minutes behind a Fact, for example."""
         counts = [0, 0]
         for message in self._reading(request):
             match message.WhichOneof("message"):
@@ -172,6 +181,124 @@ class Client:
                 case "problem":
                     raise problem(message.problem)
         raise cut_off()
+
+    # ---- weeks, and what they mean
+
+    def analyses(
+        self, metric: str = "", start: date | None = None, end: date | None = None, *, superseded: bool = False
+    ) -> Iterator[Analysis]:
+        """Yield the analyses of weeks that begin in [start, end), by date and source."""
+        request = insights.ListAnalysesRequest(
+            metric=metric, start_date=_date(start), end_date=_date(end), superseded=superseded
+        )
+        for _ in range(PAGES_MAX):
+            page = self._call(self._insight.ListAnalyses, request)
+            yield from page.analyses
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+        raise _endless("analyses")
+
+    def waiting_count(self) -> int:
+        """Return how many weeks wait to be looked at."""
+        return self._call(self._insight.ListAnalyses, insights.ListAnalysesRequest(page_size=1)).waiting_count
+
+    def analysis(self, analysis_id: str) -> Analysis:
+        """Return an analysis."""
+        return self._call(self._insight.GetAnalysis, insights.GetAnalysisRequest(analysis_id=analysis_id)).analysis
+
+    def start_analysis(
+        self,
+        start: date,
+        *,
+        metric: str = "",
+        source: Source | None = None,
+        parameters: AnalysisParameters | None = None,
+    ) -> Analysis:
+        """Ask for the week that begins on a date; return its analysis as it stands."""
+        request = insights.StartAnalysisRequest(
+            metric=metric,
+            source=source,
+            start_date=_date(start),
+            parameters=parameters,
+            request_id=uuid.uuid4().hex,
+        )
+        return self._call(self._insight.StartAnalysis, request).analysis
+
+    def watch(self, resume_token: str = "") -> Iterator[insights.WatchAnalysesResponse]:
+        """Yield every analysis as it comes or changes, and say where there is nothing more; never ends by itself.
+
+        A watch that breaks off goes on where it was.
+        """
+        failures, token = 0, ""
+        while True:
+            try:
+                token = self.token()
+                for message in self._watching(resume_token, token):
+                    resume_token, failures = message.resume_token, 0
+                    yield message
+                raise cut_off()  # it ends with an error, or not at all
+            except ClarityError as error:
+                self._recover(error, failures, token)
+                failures += 1
+
+    def _watching(self, resume_token: str, token: str) -> Iterator[insights.WatchAnalysesResponse]:
+        call = self._insight.WatchAnalyses(
+            insights.WatchAnalysesRequest(resume_token=resume_token), metadata=bearer(token)
+        )
+        try:
+            for message in call:
+                if message.HasField("problem"):
+                    raise problem(message.problem)
+                yield message
+        except grpc.RpcError as error:
+            raise failure(error, self.target) from error
+        finally:
+            call.cancel()
+
+    def models(self) -> tuple[list[Model], str]:
+        """Return the installed models, by name, and what the operator should do; empty for nothing."""
+        request, found = insights.ListModelsRequest(), list[Model]()
+        for _ in range(PAGES_MAX):
+            page = self._call(self._insight.ListModels, request)
+            found += page.models
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return found, page.advice
+        raise _endless("models")
+
+    def facts(self, analysis_id: str) -> Iterator[Fact]:
+        """Yield the facts of an analysis, in the order a person would ask."""
+        request = insights.ListFactsRequest(analysis_id=analysis_id)
+        for _ in range(PAGES_MAX):
+            page = self._call(self._insight.ListFacts, request)
+            yield from page.facts
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+        raise _endless("facts")
+
+    def tell(self, analysis_id: str = "", kind: InsightKind = InsightKind.INSIGHT_KIND_SUMMARY) -> Insight:
+        """Return what a week means, in sentences; without an id, of the newest week."""
+        request = insights.GenerateInsightRequest(analysis_id=analysis_id, kind=kind, request_id=uuid.uuid4().hex)
+        return self._call(self._insight.GenerateInsight, request).insight
+
+    def insight(self, insight_id: str) -> Insight:
+        """Return an insight that was told before."""
+        return self._call(self._insight.GetInsight, insights.GetInsightRequest(insight_id=insight_id)).insight
+
+    def insights(self) -> Iterator[Insight]:
+        """Yield what was told before, the newest first."""
+        request = insights.ListInsightsRequest()
+        for _ in range(PAGES_MAX):
+            page = self._call(self._insight.ListInsights, request)
+            yield from page.insights
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+        raise _endless("insights")
+
+    # ---- recordings in
 
     def upload(
         self,

@@ -182,7 +182,7 @@ class Interrupted:
     committed: int
 
 
-Event = UploadOpened | UploadProgress | Day | UploadReceipt | Interrupted
+Event = UploadOpened | UploadProgress | Day | health.WindowAnalysed | UploadReceipt | Interrupted
 Chances = Callable[[], float]
 
 
@@ -230,7 +230,9 @@ class Sending:
                 progress = message.progress
                 return self._committed(progress.committed_samples, progress.crc32c), progress
             case "day":
-                return self._day(message.day)
+                return self._result(message.day)
+            case "window":
+                return self._result(message.window)
             case "receipt":
                 return self._balanced(message.receipt), message.receipt
             case "problem":
@@ -267,10 +269,10 @@ class Sending:
         text = f"the server holds {what} under upload id {self.parcel.upload_id}: choose another id for this recording"
         return ClarityError("PREFIX_DIFFERS", text, code=grpc.StatusCode.ABORTED)
 
-    def _day(self, day: Day) -> tuple[Sending, Day | None]:
-        if day.result <= self.result:
+    def _result(self, found: Day | health.WindowAnalysed) -> tuple[Sending, Event | None]:
+        if found.result <= self.result:
             return self, None
-        return replace(self, result=day.result, failures=0), day
+        return replace(self, result=found.result, failures=0), found
 
     def _balanced(self, receipt: UploadReceipt) -> Sending:
         crc32c = google_crc32c.extend(self.crc32c, self.parcel.bytes_of(self.committed, self.parcel.total))

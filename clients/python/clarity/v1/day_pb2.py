@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from clarity.v1 import series_pb2 as clarity_dot_v1_dot_series__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
+from google.type import datetime_pb2 as google_dot_type_dot_datetime__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x63larity/v1/day.proto\x12\nclarity.v1\x1a\x17\x63larity/v1/series.proto\x1a\x16google/type/date.proto\"7\n\x0bMinuteRange\x12\x14\n\x0cstart_minute\x18\x01 \x01(\x05\x12\x12\n\nend_minute\x18\x02 \x01(\x05\"\xc7\x02\n\x07Measure\x12\x0f\n\x07measure\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\x01H\x00\x12\x34\n\x0bunavailable\x18\x03 \x01(\x0e\x32\x1d.clarity.v1.UnavailableReasonH\x00\x12\x11\n\tucum_unit\x18\x04 \x01(\t\x12\x16\n\x0e\x63overage_ratio\x18\x05 \x01(\x01\x12\x11\n\talgorithm\x18\x06 \x01(\t\x12\x19\n\x11\x61lgorithm_version\x18\x07 \x01(\t\x12\x37\n\nparameters\x18\x08 \x03(\x0b\x32#.clarity.v1.Measure.ParametersEntry\x12\x14\n\x0cinput_digest\x18\t \x01(\t\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07outcome\"\xef\x02\n\x03\x44\x61y\x12\x0e\n\x06result\x18\x01 \x01(\x03\x12\x1f\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\x0e\n\x06metric\x18\x03 \x01(\t\x12\"\n\x06source\x18\x04 \x01(\x0b\x32\x12.clarity.v1.Source\x12\x16\n\x0elength_minutes\x18\x05 \x01(\x05\x12\x18\n\x10recorded_minutes\x18\x06 \x01(\x05\x12\x14\n\x0cworn_minutes\x18\x07 \x01(\x05\x12%\n\x08measures\x18\x08 \x03(\x0b\x32\x13.clarity.v1.Measure\x12\'\n\x06\x61sleep\x18\t \x03(\x0b\x32\x17.clarity.v1.MinuteRange\x12)\n\x08not_worn\x18\n \x03(\x0b\x32\x17.clarity.v1.MinuteRange\x12\x18\n\x10\x63onflict_minutes\x18\x0b \x01(\x05\x12\x0e\n\x06\x63losed\x18\x0c \x01(\x08\x12\x16\n\x0etzdata_version\x18\r \x01(\t*\xc3\x01\n\x11UnavailableReason\x12\"\n\x1eUNAVAILABLE_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1bUNAVAILABLE_REASON_NOT_WORN\x10\x01\x12#\n\x1fUNAVAILABLE_REASON_SHORT_RECORD\x10\x02\x12%\n!UNAVAILABLE_REASON_UNKNOWN_OFFSET\x10\x03\x12\x1d\n\x19UNAVAILABLE_REASON_FAILED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x63larity/v1/day.proto\x12\nclarity.v1\x1a\x17\x63larity/v1/series.proto\x1a\x16google/type/date.proto\x1a\x1agoogle/type/datetime.proto\"7\n\x0bMinuteRange\x12\x14\n\x0cstart_minute\x18\x01 \x01(\x05\x12\x12\n\nend_minute\x18\x02 \x01(\x05\"\xc7\x02\n\x07Measure\x12\x0f\n\x07measure\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\x01H\x00\x12\x34\n\x0bunavailable\x18\x03 \x01(\x0e\x32\x1d.clarity.v1.UnavailableReasonH\x00\x12\x11\n\tucum_unit\x18\x04 \x01(\t\x12\x16\n\x0e\x63overage_ratio\x18\x05 \x01(\x01\x12\x11\n\talgorithm\x18\x06 \x01(\t\x12\x19\n\x11\x61lgorithm_version\x18\x07 \x01(\t\x12\x37\n\nparameters\x18\x08 \x03(\x0b\x32#.clarity.v1.Measure.ParametersEntry\x12\x14\n\x0cinput_digest\x18\t \x01(\t\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07outcome\"\xd4\x03\n\tMainSleep\x12\x14\n\x0cstart_minute\x18\x01 \x01(\x05\x12\x14\n\x0conset_minute\x18\x02 \x01(\x05\x12\x1e\n\x16\x66inal_awakening_minute\x18\x03 \x01(\x05\x12\x12\n\nend_minute\x18\x04 \x01(\x05\x12)\n\nstart_time\x18\x05 \x01(\x0b\x32\x15.google.type.DateTime\x12)\n\nonset_time\x18\x06 \x01(\x0b\x32\x15.google.type.DateTime\x12\x33\n\x14\x66inal_awakening_time\x18\x07 \x01(\x0b\x32\x15.google.type.DateTime\x12\'\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x15.google.type.DateTime\x12\x1b\n\x13total_sleep_minutes\x18\t \x01(\x05\x12\x1d\n\x15onset_latency_minutes\x18\n \x01(\x05\x12 \n\x18wake_after_onset_minutes\x18\x0b \x01(\x05\x12\"\n\x1alatency_to_arising_minutes\x18\x0c \x01(\x05\x12\x17\n\x0f\x61wakening_count\x18\r \x01(\x05\x12\x18\n\x10unscored_minutes\x18\x0e \x01(\x05\"\xa9\x01\n\x05Night\x12\x1f\n\x04\x64\x61te\x18\x01 \x01(\x0b\x32\x11.google.type.Date\x12&\n\x05sleep\x18\x02 \x01(\x0b\x32\x15.clarity.v1.MainSleepH\x00\x12\x34\n\x0bunavailable\x18\x03 \x01(\x0e\x32\x1d.clarity.v1.UnavailableReasonH\x00\x12\x16\n\x0e\x63overage_ratio\x18\x04 \x01(\x01\x42\t\n\x07outcome\"\x91\x03\n\x03\x44\x61y\x12\x0e\n\x06result\x18\x01 \x01(\x03\x12\x1f\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\x0e\n\x06metric\x18\x03 \x01(\t\x12\"\n\x06source\x18\x04 \x01(\x0b\x32\x12.clarity.v1.Source\x12\x16\n\x0elength_minutes\x18\x05 \x01(\x05\x12\x18\n\x10recorded_minutes\x18\x06 \x01(\x05\x12\x14\n\x0cworn_minutes\x18\x07 \x01(\x05\x12%\n\x08measures\x18\x08 \x03(\x0b\x32\x13.clarity.v1.Measure\x12\'\n\x06\x61sleep\x18\t \x03(\x0b\x32\x17.clarity.v1.MinuteRange\x12)\n\x08not_worn\x18\n \x03(\x0b\x32\x17.clarity.v1.MinuteRange\x12\x18\n\x10\x63onflict_minutes\x18\x0b \x01(\x05\x12\x0e\n\x06\x63losed\x18\x0c \x01(\x08\x12\x16\n\x0etzdata_version\x18\r \x01(\t\x12 \n\x05night\x18\x0e \x01(\x0b\x32\x11.clarity.v1.Night*\xef\x02\n\x11UnavailableReason\x12\"\n\x1eUNAVAILABLE_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1bUNAVAILABLE_REASON_NOT_WORN\x10\x01\x12#\n\x1fUNAVAILABLE_REASON_SHORT_RECORD\x10\x02\x12%\n!UNAVAILABLE_REASON_UNKNOWN_OFFSET\x10\x03\x12\x1d\n\x19UNAVAILABLE_REASON_FAILED\x10\x04\x12\x1a\n\x16UNAVAILABLE_REASON_GAP\x10\x05\x12\x1f\n\x1bUNAVAILABLE_REASON_NO_SLEEP\x10\x06\x12 \n\x1cUNAVAILABLE_REASON_UNDEFINED\x10\x07\x12\x1f\n\x1bUNAVAILABLE_REASON_NO_MODEL\x10\x08\x12*\n&UNAVAILABLE_REASON_OUT_OF_DISTRIBUTION\x10\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,14 +36,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MEASURE_PARAMETERSENTRY']._loaded_options = None
   _globals['_MEASURE_PARAMETERSENTRY']._serialized_options = b'8\001'
-  _globals['_UNAVAILABLEREASON']._serialized_start=843
-  _globals['_UNAVAILABLEREASON']._serialized_end=1038
-  _globals['_MINUTERANGE']._serialized_start=85
-  _globals['_MINUTERANGE']._serialized_end=140
-  _globals['_MEASURE']._serialized_start=143
-  _globals['_MEASURE']._serialized_end=470
-  _globals['_MEASURE_PARAMETERSENTRY']._serialized_start=410
-  _globals['_MEASURE_PARAMETERSENTRY']._serialized_end=459
-  _globals['_DAY']._serialized_start=473
-  _globals['_DAY']._serialized_end=840
+  _globals['_UNAVAILABLEREASON']._serialized_start=1548
+  _globals['_UNAVAILABLEREASON']._serialized_end=1915
+  _globals['_MINUTERANGE']._serialized_start=113
+  _globals['_MINUTERANGE']._serialized_end=168
+  _globals['_MEASURE']._serialized_start=171
+  _globals['_MEASURE']._serialized_end=498
+  _globals['_MEASURE_PARAMETERSENTRY']._serialized_start=438
+  _globals['_MEASURE_PARAMETERSENTRY']._serialized_end=487
+  _globals['_MAINSLEEP']._serialized_start=501
+  _globals['_MAINSLEEP']._serialized_end=969
+  _globals['_NIGHT']._serialized_start=972
+  _globals['_NIGHT']._serialized_end=1141
+  _globals['_DAY']._serialized_start=1144
+  _globals['_DAY']._serialized_end=1545
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 import datetime
 
+from clarity.v1 import analysis_pb2 as _analysis_pb2
 from clarity.v1 import day_pb2 as _day_pb2
 from clarity.v1 import metric_pb2 as _metric_pb2
 from clarity.v1 import series_pb2 as _series_pb2
@@ -63,19 +64,29 @@ class StreamSeriesRequest(_message.Message):
     finish: FinishUpload
     def __init__(self, open: _Optional[_Union[OpenUpload, _Mapping]] = ..., chunk: _Optional[_Union[_series_pb2.Chunk, _Mapping]] = ..., offset_change: _Optional[_Union[_series_pb2.OffsetChange, _Mapping]] = ..., finish: _Optional[_Union[FinishUpload, _Mapping]] = ...) -> None: ...
 
+class WindowAnalysed(_message.Message):
+    __slots__ = ("result", "analysis")
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    ANALYSIS_FIELD_NUMBER: _ClassVar[int]
+    result: int
+    analysis: _analysis_pb2.Analysis
+    def __init__(self, result: _Optional[int] = ..., analysis: _Optional[_Union[_analysis_pb2.Analysis, _Mapping]] = ...) -> None: ...
+
 class StreamSeriesResponse(_message.Message):
-    __slots__ = ("opened", "progress", "day", "receipt", "problem")
+    __slots__ = ("opened", "progress", "day", "receipt", "problem", "window")
     OPENED_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     DAY_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
     opened: _series_pb2.UploadOpened
     progress: _series_pb2.UploadProgress
     day: _day_pb2.Day
     receipt: _series_pb2.UploadReceipt
     problem: _status_pb2.Status
-    def __init__(self, opened: _Optional[_Union[_series_pb2.UploadOpened, _Mapping]] = ..., progress: _Optional[_Union[_series_pb2.UploadProgress, _Mapping]] = ..., day: _Optional[_Union[_day_pb2.Day, _Mapping]] = ..., receipt: _Optional[_Union[_series_pb2.UploadReceipt, _Mapping]] = ..., problem: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+    window: WindowAnalysed
+    def __init__(self, opened: _Optional[_Union[_series_pb2.UploadOpened, _Mapping]] = ..., progress: _Optional[_Union[_series_pb2.UploadProgress, _Mapping]] = ..., day: _Optional[_Union[_day_pb2.Day, _Mapping]] = ..., receipt: _Optional[_Union[_series_pb2.UploadReceipt, _Mapping]] = ..., problem: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., window: _Optional[_Union[WindowAnalysed, _Mapping]] = ...) -> None: ...
 
 class AppendSeriesRequest(_message.Message):
     __slots__ = ("upload_id", "series", "after_result", "items")
@@ -90,14 +101,16 @@ class AppendSeriesRequest(_message.Message):
     def __init__(self, upload_id: _Optional[str] = ..., series: _Optional[_Union[_series_pb2.SeriesDescriptor, _Mapping]] = ..., after_result: _Optional[int] = ..., items: _Optional[_Iterable[_Union[_series_pb2.SeriesItem, _Mapping]]] = ...) -> None: ...
 
 class AppendSeriesResponse(_message.Message):
-    __slots__ = ("opened", "progress", "days")
+    __slots__ = ("opened", "progress", "days", "windows")
     OPENED_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     DAYS_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
     opened: _series_pb2.UploadOpened
     progress: _series_pb2.UploadProgress
     days: _containers.RepeatedCompositeFieldContainer[_day_pb2.Day]
-    def __init__(self, opened: _Optional[_Union[_series_pb2.UploadOpened, _Mapping]] = ..., progress: _Optional[_Union[_series_pb2.UploadProgress, _Mapping]] = ..., days: _Optional[_Iterable[_Union[_day_pb2.Day, _Mapping]]] = ...) -> None: ...
+    windows: _containers.RepeatedCompositeFieldContainer[WindowAnalysed]
+    def __init__(self, opened: _Optional[_Union[_series_pb2.UploadOpened, _Mapping]] = ..., progress: _Optional[_Union[_series_pb2.UploadProgress, _Mapping]] = ..., days: _Optional[_Iterable[_Union[_day_pb2.Day, _Mapping]]] = ..., windows: _Optional[_Iterable[_Union[WindowAnalysed, _Mapping]]] = ...) -> None: ...
 
 class GetUploadRequest(_message.Message):
     __slots__ = ("upload_id", "after_result")
@@ -108,12 +121,14 @@ class GetUploadRequest(_message.Message):
     def __init__(self, upload_id: _Optional[str] = ..., after_result: _Optional[int] = ...) -> None: ...
 
 class GetUploadResponse(_message.Message):
-    __slots__ = ("upload", "days")
+    __slots__ = ("upload", "days", "windows")
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
     DAYS_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
     upload: _series_pb2.Upload
     days: _containers.RepeatedCompositeFieldContainer[_day_pb2.Day]
-    def __init__(self, upload: _Optional[_Union[_series_pb2.Upload, _Mapping]] = ..., days: _Optional[_Iterable[_Union[_day_pb2.Day, _Mapping]]] = ...) -> None: ...
+    windows: _containers.RepeatedCompositeFieldContainer[WindowAnalysed]
+    def __init__(self, upload: _Optional[_Union[_series_pb2.Upload, _Mapping]] = ..., days: _Optional[_Iterable[_Union[_day_pb2.Day, _Mapping]]] = ..., windows: _Optional[_Iterable[_Union[WindowAnalysed, _Mapping]]] = ...) -> None: ...
 
 class FinishUploadRequest(_message.Message):
     __slots__ = ("upload_id", "total_samples", "sha256")
