@@ -316,6 +316,18 @@ class StoredAnalysis:
         return f"{self.key.account_id}|analysis|{self.analysis_id}"
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at a touched window has found: its analysis, if it has one now, and which minutes it has.
+
+    Without `input_digest` nothing is known of them.
+    """
+
+    due: DueWindow
+    current: StoredAnalysis | None
+    input_digest: str | None
+
+
 class Windows(Protocol):
     """Analyses of windows, by id and by window, and the queues of what is still to analyse."""
 
@@ -342,11 +354,12 @@ class Windows(Protocol):
         With `touch` the window of each that is stored is due, so that it is settled which one is current.
         """
 
-    def settle(self, due: DueWindow, current: StoredAnalysis | None, input_digest: str) -> None:
-        """Make `current`, stored before, the analysis of its window, and clear the touch unless a later one came.
+    def settle(self, looks: Sequence[Look]) -> None:
+        """Make each current analysis, stored before, that of its window, all in one transaction; clear the touches.
 
-        Every other one of the window that SUCCEEDED with another input, or in the same way as the current one, is
-        SUPERSEDED and numbered anew. A superseded one that is current again has SUCCEEDED, numbered anew.
+        A touch that came meanwhile stays. Every other analysis of the window that SUCCEEDED with another input, or in
+        the same way as the current one, is SUPERSEDED and numbered anew. A superseded one that is current again has
+        SUCCEEDED, numbered anew.
         """
 
     def touch_older(self, method: str, model_digest: str) -> int:

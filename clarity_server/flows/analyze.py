@@ -37,6 +37,7 @@ from clarity_server.ports import (
     DueResult,
     DueWindow,
     Keys,
+    Look,
     PutDay,
     PutResult,
     Series,
@@ -173,12 +174,13 @@ class Analyze:
         due = self.windows.due_windows(WINDOWS_PAGE)
         if due:
             reels = self._reels([one.key for one in due])
-            for one in due:
-                self._touched_window(one, reels)
+            looks = [self._touched_window(one, reels) for one in due]
+            self.windows.put([look.current for look in looks if look.current is not None and not look.current.number])
+            self.windows.settle(looks)
         return len(due)
 
-    def _touched_window(self, due: DueWindow, reels: Reels) -> None:
-        found: list[tuple[StoredAnalysis | None, str]] = []
+    def _touched_window(self, due: DueWindow, reels: Reels) -> Look:
+        found: list[Look] = []
 
         def derive() -> None:
             last = DayKey(*_names(due.key), due.key.civil_day + WINDOW_DAYS - 2)
@@ -186,14 +188,11 @@ class Analyze:
             grid = _window(reels, due.key) if closed or self._is_known(due.key) else None
             whole = grid is not None and closed and is_whole(grid)
             current = self._analysed(due.key, grid, Method()) if grid is not None and whole else None
-            found.append((current, "" if grid is None else grid.digest))
+            found.append(Look(due, current, "" if grid is None else grid.digest))
 
         if self._fails(derive):
-            found.append((self._or_failed(due.key, f"touch {due.touch}", None), ""))
-        current, digest = found[-1]
-        if current is not None and not current.number:
-            self.windows.put([current])
-        self.windows.settle(due, current, digest)
+            return Look(due, self._or_failed(due.key, f"touch {due.touch}", None), None)
+        return found[-1]
 
     def _is_known(self, key: WindowKey) -> bool:
         """Tell whether there is any analysis of a window."""

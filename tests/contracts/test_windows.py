@@ -9,7 +9,7 @@ import pytest
 from clarity_server.domain.analysis import State
 from clarity_server.domain.errors import Busy
 from clarity_server.domain.series import Source
-from clarity_server.ports import DayKey, DueDay, DueWindow, PutDay, StoredAnalysis, WindowKey
+from clarity_server.ports import DayKey, DueDay, DueWindow, Look, PutDay, StoredAnalysis, WindowKey
 from tests.contracts.identity_world import at_once
 from tests.contracts.recordings import ACCOUNT, RECORDING, STRANGER, append, committed
 from tests.contracts.worlds import World
@@ -23,7 +23,7 @@ MANY = 100
 
 def settle(world: World, due: DueWindow, current: StoredAnalysis | None, digest: str = "no minutes") -> None:
     """Settle a window as whoever has just looked at it does."""
-    world.windows.settle(due, current, digest if current is None else current.input_digest)
+    world.windows.settle([Look(due, current, digest if current is None else current.input_digest)])
 
 
 def analysis(
@@ -319,6 +319,15 @@ def test_all_of_other_minutes_is_superseded_where_there_is_no_current_one(world:
     world.windows.put([analysis("a"), analysis("b", method="other method", digest="now"), analysis("c", digest="")])
     settle(world, due, None, "now")
     assert story(world) == [(2, "b", State.SUCCEEDED), (4, "a", State.SUPERSEDED), (5, "c", State.SUPERSEDED)]
+
+
+def test_a_look_that_knows_nothing_of_the_minutes_only_clears_the_touch(world: World) -> None:
+    """A derivation that failed says nothing against what was there."""
+    (due,) = touch(world, WEEK.civil_day)
+    world.windows.put([analysis("a"), analysis("failed", state=State.FAILED, method="other method")])
+    world.windows.settle([Look(due, analysis("failed", state=State.FAILED, method="other method"), None)])
+    assert story(world) == [(1, "a", State.SUCCEEDED), (2, "failed", State.FAILED)]
+    assert due_windows(world) == []
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.FAILED])

@@ -13,7 +13,7 @@ from clarity_server.adapters.local.turns import in_turn
 from clarity_server.domain.analysis import State
 from clarity_server.domain.errors import Busy
 from clarity_server.domain.series import Source
-from clarity_server.ports import DueWindow, StoredAnalysis, WindowKey
+from clarity_server.ports import DueWindow, Look, StoredAnalysis, WindowKey
 
 DUE_WINDOWS = in_turn(
     "account_id, metric, device, app, civil_day, touch",
@@ -148,22 +148,22 @@ class SqliteWindows:
         if analyses:
             self._database.write(work)
 
-    def settle(self, due: DueWindow, current: StoredAnalysis | None, input_digest: str) -> None:
-        """Make `current` the analysis of its window, supersede what it replaces, and clear the touch seen.
+    def settle(self, looks: Sequence[Look]) -> None:
+        """Make each current analysis that of its window, supersede what it replaces, and clear the touches seen.
 
-        Where somebody else has cleared it meanwhile, and this changes what they left, one of the two has seen older
+        Where somebody else has cleared one meanwhile, and this changes what they left, one of the two has seen older
         data: the window is due again, and whoever looks next sees all of it.
         """
-        window = _key(due.key)
 
         def work(connection: apsw.Connection) -> None:
-            changed = _supersede(connection, due.key, current, input_digest) + _revive(connection, current)
-            if changed and not connection.execute(IS_TOUCHED, window).fetchall():
-                connection.execute(TOUCH_WINDOW, (*window, due.touch))
-                return
-            connection.execute(CLEAR_TOUCH, (*window, due.touch))
+            for look in looks:
+                window = _key(look.due.key)
+                changed = _supersede(connection, look) + _revive(connection, look.current)
+                seen_by_all = not changed or connection.execute(IS_TOUCHED, window).fetchall()
+                connection.execute(CLEAR_TOUCH if seen_by_all else TOUCH_WINDOW, (*window, look.due.touch))
 
-        self._database.write(work)
+        if looks:
+            self._database.write(work)
 
     def touch_older(self, method: str, model_digest: str) -> int:
         """Make due every window whose analysis of this method was made with another model; return how many became so.
@@ -225,12 +225,13 @@ class SqliteWindows:
             return [_analysis(row) for row in connection.execute(query, bindings).fetchall()]
 
 
-def _supersede(connection: apsw.Connection, key: WindowKey, current: StoredAnalysis | None, input_digest: str) -> int:
-    """Supersede what has another input than the window now, or `current` replaces, each under a number of its own."""
+def _supersede(connection: apsw.Connection, look: Look) -> int:
+    """Supersede what has another input than the window now, or its analysis replaces, each under its own number."""
+    current, key = look.current, look.due.key
     replacing = {
         "id": current and current.analysis_id,
         "method": current and current.method,
-        "input_digest": input_digest,
+        "input_digest": look.input_digest,
     }
     window = dict(zip(("account", "metric", "device", "app", "civil_day"), _key(key), strict=True))
     outdated: Sequence[Row] = connection.execute(OUTDATED, {**replacing, **window}).fetchall()
