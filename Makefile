@@ -2,6 +2,7 @@
 
 PYTHON    ?= python3.11
 RECORDING ?=
+MODEL     ?=
 SEED      ?= 1
 POINTS    ?= 100
 AGAINST   ?= main
@@ -36,8 +37,8 @@ setup: $(DEV) ## make .venv and install everything development needs (again only
 gen: build/stubs.stamp $(SET) ## generate the Python stubs and Envoy's descriptor set from protos/
 	@:
 
-demo: setup gen ## stream a real recording through a real server and Envoy (RECORDING=path for your own)
-	@$(BIN)/clarity demo $(if $(RECORDING),'$(RECORDING)')
+demo: setup gen ## stream a real recording through a real server and Envoy (RECORDING=path, MODEL=path for your own)
+	@$(BIN)/clarity demo $(if $(RECORDING),'$(RECORDING)') $(if $(MODEL),--model '$(MODEL)')
 
 test: setup gen ## run every test (WORKERS=2 processes)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal

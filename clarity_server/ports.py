@@ -6,7 +6,7 @@ domain.errors (StoreFull, StoreUnavailable, StoreDamaged, …); the rest fly.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
@@ -180,6 +180,9 @@ class Series(Protocol):
     def uploads(self, account_id: str, metric: str) -> Sequence[StoredUpload]:
         """List a metric's uploads, by upload_id."""
 
+    def committed_at(self, account_id: str, upload_id: str, change: int) -> int:
+        """Return how many samples of an upload were committed once the account had a change of this number."""
+
     def change_count(self, account_id: str) -> int:
         """Return the account's newest change number."""
 
@@ -200,13 +203,17 @@ class DayKey:
         return json.dumps(parts)  # a device may be called anything: no separator is safe
 
 
+CHANGE_MAX = (1 << 63) - 1
+
+
 @dataclass(frozen=True, slots=True)
 class DueResult:
-    """A closing whose result has not been derived."""
+    """A closing whose result has not been derived, and the number of the change that closed it, where it is known."""
 
     account_id: str
     upload_id: str
     closing: Closing
+    change: int = field(default=CHANGE_MAX, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +345,7 @@ class Windows(Protocol):
         """List queued analyses, oldest first, fair between accounts."""
 
     def waiting_count(self, account_id: str) -> int:
-        """Count an account's touched windows and queued analyses."""
+        """Count an account's touched windows and queued analyses, and one for touched days, which may touch more."""
 
     def queue(
         self, analysis: StoredAnalysis, waiting_max: int, instead_of: StoredAnalysis | None = None

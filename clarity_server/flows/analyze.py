@@ -88,7 +88,8 @@ class Analyze:
         made: list[PutResult] = []
 
         def derive() -> None:
-            day = self._day(key, reels, closed=True, of=due.upload_id)
+            grid = day_grid(reels.parts(track, _one_day(key.civil_day), due.change), key.civil_day, due.upload_id)
+            day = None if grid is None else day_of(key, grid, closed=True)
             assert day is not None, "a closed day has samples"
             made.append(PutResult(due, self._sealed_result(due, day)))
 
@@ -135,9 +136,9 @@ class Analyze:
             if time.monotonic() > deadline:
                 raise Busy("derivation of days")
 
-    def _day(self, key: DayKey, reels: Reels, *, closed: bool, of: str | None = None) -> Day | None:
+    def _day(self, key: DayKey, reels: Reels, *, closed: bool) -> Day | None:
         """Derive a Day from what is committed; None where there is no sample of it."""
-        grid = day_grid(reels.parts(_track(key), _one_day(key.civil_day)), key.civil_day, of)
+        grid = day_grid(reels.parts(_track(key), _one_day(key.civil_day)), key.civil_day)
         return None if grid is None else day_of(key, grid, closed=closed)
 
     # ---- windows -----------------------------------------------------------------------------------------------------
@@ -160,7 +161,8 @@ class Analyze:
 
     def _window_result(self, due: DueResult, key: WindowKey, reels: Reels) -> tuple[StoredAnalysis | None, PutResult]:
         def derive() -> StoredAnalysis:
-            grid = _window(reels, key, due.upload_id)
+            parts = reels.parts(_track(key), _window_days(key), due.change)
+            grid = window_grid(parts, key.civil_day, due.upload_id)
             assert grid is not None, "a closed window has samples"
             return self._analysed(key, grid, Method())
 
@@ -305,5 +307,5 @@ def _window_days(key: WindowKey) -> range:
     return range(key.civil_day, key.civil_day + WINDOW_DAYS)
 
 
-def _window(reels: Reels, key: WindowKey, of: str | None = None) -> Grid | None:
-    return window_grid(reels.parts(_track(key), _window_days(key)), key.civil_day, of)
+def _window(reels: Reels, key: WindowKey) -> Grid | None:
+    return window_grid(reels.parts(_track(key), _window_days(key)), key.civil_day)

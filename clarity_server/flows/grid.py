@@ -106,8 +106,11 @@ class Reels:
         self._pieces: dict[tuple[Track, range], Sequence[Piece]] = {}
         self._opened: dict[str, NDArray[np.float32]] = {}
 
-    def parts(self, track: Track, days: range) -> list[Part]:
-        """Return what each upload has around civil days, in order of precedence. Raises StoreDamaged."""
+    def parts(self, track: Track, days: range, upto: int | None = None) -> list[Part]:
+        """Return what each upload has around civil days, in order of precedence. Raises StoreDamaged.
+
+        `upto` leaves out what was committed after the account's change of this number.
+        """
         near = _storage_days(days)
         run = next(run for run in self._runs[track] if run.start <= near.start and near.stop <= run.stop)
         if (track, run) not in self._pieces:
@@ -116,12 +119,15 @@ class Reels:
         pieces = [one for one in self._pieces[track, run] if one.segment.day in near]
         key = self._keys.data_key(track.account_id) if pieces else b""
         by_upload = itertools.groupby(pieces, key=lambda one: one.upload.upload_id)
-        parts = [self._part(list(theirs), key) for _, theirs in by_upload]
-        return sorted(parts, key=lambda part: merge.precedence(part.upload))
+        parts = [self._part(track.account_id, list(theirs), key, upto) for _, theirs in by_upload]
+        return sorted((part for part in parts if len(part.counts)), key=lambda part: merge.precedence(part.upload))
 
-    def _part(self, pieces: Sequence[Piece], key: bytes) -> Part:
+    def _part(self, account_id: str, pieces: Sequence[Piece], key: bytes, upto: int | None) -> Part:
         upload, first = pieces[0].upload, pieces[0].segment.first_sample
         counts = np.concatenate([self._counts(piece, key) for piece in pieces])
+        if upto is not None:
+            committed = self._series.committed_at(account_id, upload.upload_id, upto)
+            counts = counts[: max(0, committed - first)]
         # A day must be the same whenever it is derived: of the clock, too, only what these samples know.
         known = [move for move in upload.offset_changes if move.first_sample < first + len(counts)]
         return Part(upload, clock_of(upload.descriptor, known), first, counts)
@@ -201,13 +207,14 @@ def _grid(parts: Sequence[Part], days: range, of: str | None, *, window: bool) -
 
 
 def _read(covers: Sequence[merge.Cover], owner: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return the count of each minute as its owner has it; NaN where there is none."""
+    """Return the count of each minute as its owner has it; NaN where there is none, and none is below 0."""
     counts = np.full(len(owner), np.nan)
     for index, cover in enumerate(covers):
         slots = cover.minutes + CONTEXT_BEFORE_MINUTES
         inside = (slots >= 0) & (slots < len(owner))
         won = owner[slots[inside]] == index
         counts[slots[inside][won]] = cover.values[inside][won, 0]
+    counts[counts < 0] = np.nan
     return counts
 
 

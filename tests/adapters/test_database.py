@@ -361,7 +361,7 @@ EXAMPLES = {
     2: """
         INSERT INTO uploads VALUES ('a', 'u', 'heart_rate', 'd', '', '{}', 1, 60, 7, 60, '[]', -1, 0, NULL);
         INSERT INTO segments VALUES ('a', 'u', 0, 60, 'heart_rate', 0, 0, 60, x'00', NULL);
-        INSERT INTO results VALUES (1, 'a', 'u', 1, 0, 60, 0, NULL, 1);
+        INSERT INTO results VALUES (1, 'a', 'u', 1, 0, 60, 0, NULL, 1, 1);
         INSERT INTO touched_windows VALUES (1, 'a', 'heart_rate', 'd', '', 0, 1);
         INSERT INTO analyses VALUES (1, 'a', 'i', 1, 'heart_rate', 'd', '', 0, 'QUEUED', '', '', '', x'');
         INSERT INTO insights VALUES ('a', 'i', 1, 'i', 0, x'00');""",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -128,6 +130,22 @@ def receipt_of(printed: str) -> list[str]:
     return lines[next(at for at, line in enumerate(lines) if line.startswith("receipt")) :]
 
 
+@pytest.fixture(scope="module")
+def nine_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine simulated days of counts, two whole weeks among them, as a table."""
+    simulated = recordings.simulate(4, 9)
+    return table(tmp_path_factory.mktemp("files") / "nine.csv", simulated.start, 60, simulated.values.tolist())
+
+
+@pytest.fixture(scope="module")
+def weekly(server: local.Server, nine_days: Path, tmp_path_factory: pytest.TempPathFactory) -> Person:
+    """Somebody whose nine days are there already; for tests that only read."""
+    person = Person(tmp_path_factory.mktemp("weekly"), server.address)
+    person.succeeds("sign-up", "--email", "weekly@example.org", typed=f"{PASSWORD}\n")
+    person.succeeds("stream", nine_days)
+    return person
+
+
 # ---- accounts ------------------------------------------------------------------------------------------------
 
 
@@ -168,6 +186,121 @@ def test_a_weak_password_is_told_with_its_rule(stranger: Person) -> None:
     assert "password" in stranger.fails("sign-up", "--email", "weak@example.org", typed="weak\n")
 
 
+# ---- weeks, and what they mean -------------------------------------------------------------------------------
+
+
+def test_weeks_come_with_the_recording_and_are_listed(person: Person, nine_days: Path) -> None:
+    printed = person.succeeds("stream", nine_days)
+    assert printed.count("\nweek ") == 2
+    assert printed.count("PAT no model") == 2
+    listed = person.succeeds("weeks").splitlines()
+    assert listed[0].split() == [
+        "week",
+        "from",
+        "source",
+        "worn",
+        "sleep",
+        "asleep",
+        "at",
+        "SRI",
+        "RA",
+        "PAT",
+        "analysis",
+    ]
+    assert len(listed) == 3
+    found = [json.loads(line) for line in person.succeeds("weeks", "--json").splitlines()]
+    assert [one["analysis_id"] in row for one, row in zip(found, listed[1:], strict=True)] == [True, True]
+    assert {one["state"] for one in found} == {"ANALYSIS_STATE_SUCCEEDED"}
+    assert "NO_MODEL" in found[0]["pat"]["unavailable"]["reason"]
+
+
+def test_without_a_week_it_says_so(reader: Person) -> None:
+    assert "No weeks yet" in reader.succeeds("weeks")
+    assert "`clarity weeks` lists those there are" in reader.fails("insight")
+
+
+def test_an_insight_numbers_what_it_cites_and_lists_it_below(weekly: Person) -> None:
+    lines = weekly.succeeds("insight").splitlines()
+    facts = [line for line in lines if line.startswith("[")]
+    told = " ".join(line for line in lines if not line.startswith("["))
+    numbers = [int(one) for one in re.findall(r"\[(\d+)\]", told)]
+    assert list(dict.fromkeys(numbers)) == list(range(1, len(facts) + 1))
+    assert [int(line[1:].split("]")[0]) for line in facts] == list(range(1, len(facts) + 1))
+    assert len(weekly.succeeds("insight", "--brief").splitlines()) < len(lines)
+    found = json.loads(weekly.succeeds("insight", "--json"))
+    cited = {one["fact_id"] for sentence in found["sentences"] for one in sentence.get("citations", [])}
+    assert cited == {fact["fact_id"] for fact in found["facts"]}
+
+
+def test_facts_lead_to_the_minutes_they_rest_on(weekly: Person) -> None:
+    newest = json.loads(weekly.succeeds("weeks", "--json").splitlines()[-1])["analysis_id"]
+    shown = weekly.succeeds("facts", newest).splitlines()
+    found = [json.loads(line) for line in weekly.succeeds("facts", newest, "--json").splitlines()]
+    assert len(shown) == len(found)
+    for fact in found:
+        asked = fact["minutes"]
+        assert asked["metric"] == "activity_counts_1min"
+        assert asked["source"]["device"]
+        assert "civil" in asked or "instant" in asked
+    assert "there is no such analysis" in weekly.fails("facts", "unknown")
+
+
+def test_a_week_that_is_not_whole_or_another_way_is_analysed_when_asked_for(weekly: Person) -> None:
+    start = json.loads(weekly.succeeds("weeks", "--json").splitlines()[-1])["window"]["start_date"]
+    day = f"{start['year']}-{start['month']:02}-{start['day']:02}"
+    asked = weekly.succeeds("analyse", day, "--sleep", "sadeh", "--rescoring").split()[-1]
+    later = f"{datetime.fromisoformat(day) + timedelta(days=3):%Y-%m-%d}"
+    weekly.succeeds("analyse", later)
+    deadline = time.monotonic() + TIMEOUT_S
+    while "queued" in weekly.succeeds("weeks") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    found = {one["analysis_id"]: one for one in map(json.loads, weekly.succeeds("weeks", "--json").splitlines())}
+    assert found[asked]["parameters"] == {"wear": "choi", "sleep": "sadeh", "rescoring": True}
+    short = next(one for one in found.values() if f"{one['window']['start_date']['day']:02}" == later[-2:])
+    assert short["pat"]["unavailable"]["reason"].endswith("NO_MODEL")
+    assert short["window"]["recorded_minutes"] < 10_080
+    assert "parameters.sleep" in weekly.fails("analyse", day, "--sleep", "sade")
+    assert "`clarity days` lists what is there" in weekly.fails("analyse", "1950-01-01")
+
+
+def test_a_file_without_a_server_has_the_very_numbers_of_its_weeks(weekly: Person, nine_days: Path) -> None:
+    """The same minutes: every measure of every week, each with its digest, and every night."""
+    alone = json.loads(weekly.succeeds("rhythm", nine_days, "--json"))["weeks"]
+    served = [json.loads(line) for line in weekly.succeeds("weeks", "--json").splitlines()]
+    default = {"wear": "choi", "sleep": "oakley"}  # and no rescoring, which JSON leaves out
+    whole = [one for one in served if one["parameters"] == default and one["window"]["recorded_minutes"] == 10_080]
+    assert len(alone) == len(whole) == 2
+    for ours, theirs in zip(alone, whole, strict=True):
+        names = ("measure", "value", "ucum_unit", "coverage_ratio", "algorithm", "algorithm_version", "parameters")
+        told = [{name: one.get(name) for name in names} for one in theirs["measures"]]
+        assert [{name: one.get(name) for name in names} for one in ours["measures"]] == told
+        assert {one["input_digest"] for one in theirs["measures"]} == {ours["input_digest"]}
+        slept = [night.get("sleep", {}).get("total_sleep_minutes") for night in theirs["nights"]]
+        assert [night.get("total_sleep_min") for night in ours["nights"]] == slept
+
+
+def test_watching_shows_what_is_there_and_goes_on_after_a_token(weekly: Person) -> None:
+    def watched(*more: str) -> list[dict[str, object]]:
+        """Everything up to the first word that there is no more."""
+        found = []
+        command = [*COMMAND, "watch", "--json", *more]
+        with subprocess.Popen(command, env=weekly.environ, stdout=subprocess.PIPE, text=True) as running:
+            assert running.stdout is not None
+            for line in running.stdout:
+                found.append(json.loads(line))
+                if "caught_up" in found[-1]:
+                    break
+            running.send_signal(signal.SIGINT)
+            assert running.wait(TIMEOUT_S) == 0
+        return found
+
+    everything = watched()
+    assert len(everything) >= 3
+    assert watched("--resume", str(everything[-1]["resume_token"])) == everything[-1:]
+    assert watched("--resume", str(everything[0]["resume_token"])) == everything[1:]
+    assert "start from the beginning" in weekly.fails("watch", "--resume", "nonsense")
+
+
 # ---- recordings in, and out ----------------------------------------------------------------------------------
 
 
@@ -176,7 +309,7 @@ def test_a_recording_streams_in_with_progress_days_and_a_receipt(person: Person,
     assert "committed   4,320" in printed
     assert printed.count("\nday ") == 4
     assert "oakley@" in printed
-    assert "4,320 samples = 4,320 with a value + 0 without, 4 days" in printed
+    assert "4,320 samples = 4,320 with a value + 0 without, 4 results" in printed
     assert "\x1b" not in printed  # a pipe gets no colours
 
 
@@ -204,7 +337,7 @@ def test_a_killed_client_goes_on_by_running_again(person: Person, tmp_path: Path
                 break
     printed = person.succeeds(*arguments)
     assert "samples are safe, their checksum is ours; resuming from there" in printed
-    assert "20,000 samples = 20,000 with a value + 0 without, 0 days" in printed
+    assert "20,000 samples = 20,000 with a value + 0 without, 0 results" in printed
 
 
 def test_where_there_are_no_days_the_way_to_some_is_told(person: Person) -> None:

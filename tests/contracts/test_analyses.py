@@ -79,6 +79,17 @@ def test_a_closing_is_due_until_its_result_is_stored(world: World) -> None:
     assert derived(world, 0, 10) == [(1, b"one"), (2, b"two")]
 
 
+def test_a_due_result_knows_the_change_that_closed_it(world: World) -> None:
+    touched(world, upload_id="earlier")
+    closing(world, 1)
+    touched(world, upload_id="later")
+    (due,) = world.analyses.due_results(ClosingKind.DAY, 10)
+    committed_then = [world.series.committed_at(ACCOUNT, name, due.change) for name in ("earlier", UPLOAD, "later")]
+    assert committed_then == [1, 1440, 0]
+    assert world.series.committed_at(ACCOUNT, "later", due.change + 1) == 1
+    assert world.series.committed_at(STRANGER, UPLOAD, due.change) == 0
+
+
 def test_the_first_result_stays(world: World) -> None:
     (due,) = closing(world, 1)
     bodies = [b"%d" % number for number in range(8)]

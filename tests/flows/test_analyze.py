@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from clarity_server.domain.analysis import Analysed
 from clarity_server.domain.civil import DAY_MS, EPOCH_DATE, MINUTE_MS, Start, StartKind, tzdata_version
 from clarity_server.domain.days import CONTEXT_AFTER_MINUTES, CONTEXT_BEFORE_MINUTES, Day
 from clarity_server.domain.errors import Busy, ClarityError, StoreFull
@@ -112,6 +113,17 @@ def test_missing_is_not_zero(uploads: UploadWorld) -> None:
     assert said["activity_counts"].outcome is Unavailable.SHORT_RECORD
     assert said["sleep_minutes"].outcome is Unavailable.NOT_WORN
     assert said["wear_coverage"].coverage_ratio == 0
+
+
+def test_a_negative_count_is_no_count(uploads: UploadWorld) -> None:
+    values = counts(1, 1440)
+    values[600:610] = -5
+    uploads.upload(replace(recording(floating(TODAY * DAY_MS), 1440), values=float32(values)))
+    uploads.derive()
+    day = uploads.days()[0]
+    known = values[np.isfinite(values) & (values >= 0)]
+    assert day.recorded_minutes == len(known)
+    assert measures(day)["activity_counts"].outcome == pytest.approx(float(known.sum(dtype=np.float64)))
 
 
 def test_a_device_on_the_table_sleeps_no_minute(uploads: UploadWorld) -> None:
@@ -442,6 +454,30 @@ def test_every_recorded_minute_of_an_upload_is_on_exactly_one_of_its_days(
     assert [replace(day, result=0) for day in results] == days
     for one, two in itertools.pairwise(days):
         assert one.date < two.date
+
+
+def test_a_result_is_of_what_was_there_when_its_day_closed_however_late_it_is_derived(uploads: UploadWorld) -> None:
+    """A second recording of higher revision comes over the first before the worker has looked at it, or after."""
+    first = recording(floating(TODAY * DAY_MS), 10 * 1440, "first")
+    second = recording(floating((TODAY + 2) * DAY_MS), 3 * 1440, "second", seed=2, revision=1)
+    prompt, late = fresh_account(uploads), fresh_account(uploads)
+    uploads.upload(first, prompt)
+    uploads.derive()
+    for account_id in (prompt, late):
+        if account_id == late:
+            uploads.upload(first, late)
+        uploads.upload(second, account_id)
+        uploads.derive()
+    assert uploads.results("first", prompt) == uploads.results("first", late)
+    assert uploads.results("second", prompt) == uploads.results("second", late)
+    assert uploads.days(prompt) == uploads.days(late)
+
+    def weeks(account_id: str) -> list[tuple[int, str]]:
+        found = [one for one in uploads.all_results("first", account_id) if isinstance(one, Analysed)]
+        return [(one.result, one.analysis.window.input_digest) for one in found]
+
+    assert len(weeks(late)) == 4
+    assert weeks(prompt) == weeks(late)
 
 
 # ---- failures --------------------------------------------------------------------------------------------------------

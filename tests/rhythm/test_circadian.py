@@ -173,7 +173,9 @@ def test_is_needs_every_clock_hour_on_two_days(n: int, expected: object) -> None
     assert found is expected or type(found) is expected
 
 
-@pytest.mark.parametrize(("n", "expected"), [(0, Unavailable.SHORT_RECORD), (23, Unavailable.SHORT_RECORD), (24, Variability)])
+@pytest.mark.parametrize(
+    ("n", "expected"), [(0, Unavailable.SHORT_RECORD), (23, Unavailable.SHORT_RECORD), (24, Variability)]
+)
 def test_iv_needs_the_pairs_of_a_day(n: int, expected: object) -> None:
     found = intradaily_variability(hours(*np.arange(float(n)) % 7))
     assert found is expected or type(found) is expected

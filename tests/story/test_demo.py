@@ -21,6 +21,7 @@ from clarity import demo, local
 from clarity.v1.day_pb2 import Day, MinuteRange
 
 ROOT = Path(__file__).parents[2]
+GOLDEN_S = ROOT / "tests" / "pat" / "golden" / "legacy_S_weights.h5"
 REAL = ROOT.parent / "shared" / "data" / "actiwatch" / "example_01.AWD"
 COMMAND = [sys.executable, "-m", "clarity.cli", "demo"]
 TIMEOUT_S = 110
@@ -73,7 +74,7 @@ def test_without_a_network_it_runs_on_a_simulated_recording_and_says_so_everywhe
     for where in ("from SIMULATED sensor", "The SIMULATED recording streams in", "picture of the SIMULATED recording"):
         assert where in done.stdout
     assert "GPL" not in done.stdout
-    assert b"SIMULATED: " in (tmp_path / "var" / "demo" / "actogram.png").read_bytes()  # in the picture's own title
+    assert b"SIMULATED: " in (tmp_path / "var" / "demo" / "picture.png").read_bytes()  # in the picture's own title
     assert not (tmp_path / "elsewhere.db").exists()
     assert processes_of(tmp_path) == []
 
@@ -92,12 +93,50 @@ def test_the_real_recording_tells_the_whole_story(tmp_path: Path) -> None:
     assert 0 < story.index("   day ") < story.index("committed  18,401")  # days come while the recording still streams
     assert "SIGKILL to process" in second
     assert "resuming from there" in second
-    assert "sha256 and all 14 days equal those of the unbroken upload" in second
+    assert first.count("   week ") == second.count("   week ") == 6
+    assert "sha256 and all 14 days and 6 weeks equal those of the unbroken upload" in second
+    assert "read it with pat-s-depresjon-demo (demonstration)" in first
+    assert "simple methods beat it" in story  # the first line of its card
+    assert "On average you slept 8 h 46 min a night [" in second
+    assert "rests on 746 minutes, read back by its own range" in second
     assert story.count("sha256 ca097ccab6f7ddd4183196c43a67b3dec6aba915f56ea23def8f5383e998d6c0") == 2
     assert "bit for bit what went in" in second
     assert "SIMULATED" not in story
     assert "\x1b" not in story  # a pipe gets no colours
-    assert (tmp_path / "var" / "demo" / "actogram.png").read_bytes().startswith(demo.PNG)
+    assert (tmp_path / "var" / "demo" / "picture.png").read_bytes().startswith(demo.PNG)
+    assert processes_of(tmp_path) == []
+
+
+def test_without_a_model_it_says_so_and_how_to_get_one(tmp_path: Path) -> None:
+    """A client alone has no demonstration model beside it."""
+    program = "from pathlib import Path; from clarity import cli, demo; demo.DEMONSTRATION = Path('nowhere'); cli.app()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "demo"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "PAT   NO_MODEL" in done.stdout
+    assert "clarity models pull pat-l" in done.stdout
+    assert "PAT no model" in done.stdout
+    assert "because no model is installed" in done.stdout  # the insight says it, too
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(GOLDEN_S, "noise, which is never served"), (b"<!DOCTYPE html><html></html>", "this is a web page, not the file")],
+)
+def test_a_model_that_may_not_answer_ends_it_with_the_reason(tmp_path: Path, content: Path | bytes, told: str) -> None:
+    weights = tmp_path / "weights.h5"
+    weights.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+    done = shown(tmp_path, "--model", str(weights))
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert told in done.stderr
+    assert "streams in" not in done.stdout
     assert processes_of(tmp_path) == []
 
 
@@ -105,9 +144,9 @@ def test_what_an_earlier_run_left_is_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "var" / "demo"
     (folder / "server").mkdir(parents=True)
     (folder / "server" / "clarity.db").write_text("an earlier run's")
-    (folder / "actogram.png").write_text("an earlier run's")
+    (folder / "picture.png").write_text("an earlier run's")
     assert shown(tmp_path).returncode == 0
-    assert (folder / "actogram.png").read_bytes().startswith(demo.PNG)
+    assert (folder / "picture.png").read_bytes().startswith(demo.PNG)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -18,11 +18,12 @@ import pytest_asyncio
 
 from clarity.v1 import auth_service_pb2 as auth
 from clarity.v1 import health_data_service_pb2 as pb
-from clarity.v1.day_pb2 import Day
 from clarity.v1.series_pb2 import Chunk, Upload
 from clarity_server.adapters.local.keys import DiskKeys
 from clarity_server.domain.tokens import ACCESS_S, issue_access, public_keys, verify_access
+from tests.torture.ledger import Result, results_of
 from tests.torture.recordings import CHUNK_BYTES_MAX, Recording, catalogue, sealed
+from tests.torture.weeks import Names
 from tests.torture.wire import Caller, Ending, Stream, as_request, ending
 from tests.torture.world import PASSWORD, World, running
 
@@ -31,6 +32,7 @@ BY_NAME = {recording.name: recording for recording in catalogue()}
 COUNTS = BY_NAME["floating"]
 NOISE = BY_NAME["noise"]
 WHOLE = BY_NAME["whole-numbers"]
+WEEKS = BY_NAME["weeks-zone"]
 ENDS_WITHIN_S = 5.0  # of a revocation, as the contract says: within seconds
 SOON_S = 30.0  # so long a test waits for what happens at once, on a machine with other work
 FEW_BYTES = 40 * 8192
@@ -166,6 +168,65 @@ async def until_refused(caller: Caller, *, refused: bool) -> None:
 def rss_bytes(pid: int) -> int:
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+# ---- what comes back -------------------------------------------------------------------------------------------------
+
+
+async def test_a_week_comes_on_the_call_that_streams_it_in_while_it_still_does(caller: Caller) -> None:
+    stream = await opened(caller, WEEKS)
+    most = WEEKS.count - AN_HOUR
+    await send(stream, WEEKS, 0, most)
+    assert await stream.until(lambda so_far: len(windows_of(results_heard(so_far))) == WEEKS.weeks)
+    await send(stream, WEEKS, most, WEEKS.count)
+    await stream.finish(WEEKS.count, WEEKS.sha256)
+    assert (await stream.end()).ok
+    heard = results_heard(stream)
+    assert [one.result for one in heard] == list(range(1, stream.heard[-1].receipt.result_count + 1))
+    weeks = windows_of(heard)
+    # 29 March has 23 hours in Berlin: the weeks are as long as any other, and say by how much the clock was moved.
+    assert [one.analysis.window.start_date.day for one in weeks] == [28, 29, 30]
+    assert {one.analysis.window.length_minutes for one in weeks} == {7 * 24 * AN_HOUR}
+    assert [one.analysis.window.offset_change_minutes for one in weeks] == [AN_HOUR, AN_HOUR, 0]
+    assert [measure.measure for measure in weeks[0].analysis.measures if measure.HasField("value")]
+    assert await caller.analysis(weeks[0].analysis.analysis_id) == weeks[0].analysis
+
+
+async def test_a_resumed_stream_tells_the_days_and_weeks_after_a_number_in_order_as_they_were(caller: Caller) -> None:
+    first = results_heard(await finished(caller, WEEKS))
+    for after in (0, windows_of(first)[0].result, len(first)):
+        again = caller.stream()
+        await again.open(opening(WEEKS, after))
+        assert (await again.end()).ok
+        assert results_heard(again) == first[after:]
+        assert again.heard[-1].HasField("receipt")
+
+
+async def test_the_unary_twin_has_the_same_results(shared: World, caller: Caller) -> None:
+    streamed = results_heard(await finished(caller, WEEKS))
+    assert results_of(await caller.upload(WEEKS.upload_id)) == streamed
+    assert results_of(await caller.append(appending(0, 0))) == streamed
+    assert results_of(await caller.append(appending(0, 0, after_result=7))) == streamed[7:]
+    async with await shared.sign_up() as other:
+        for first in range(0, WEEKS.count, 24 * AN_HOUR):
+            await other.append(appending(first, min(first + 24 * AN_HOUR, WEEKS.count)))
+        await other.finish(WEEKS.upload_id, WEEKS.count, WEEKS.sha256)
+        appended = results_of(await other.upload(WEEKS.upload_id))
+        while len(appended) < len(streamed):
+            appended = results_of(await other.upload(WEEKS.upload_id))
+    ours, theirs = Names(), Names()
+    assert [ours.renamed(one) for one in appended] == [theirs.renamed(one) for one in streamed]
+
+
+def appending(first: int, end: int, after_result: int = 0) -> pb.AppendSeriesRequest:
+    items = WEEKS.items(first, end) if first < end else []
+    return pb.AppendSeriesRequest(
+        upload_id=WEEKS.upload_id, series=WEEKS.series, items=items, after_result=after_result
+    )
+
+
+def windows_of(results: list[Result]) -> list[pb.WindowAnalysed]:
+    return [one for one in results if isinstance(one, pb.WindowAnalysed)]
 
 
 # ---- what ends a stream from outside ---------------------------------------------------------------------------------
@@ -445,11 +506,13 @@ async def test_a_finished_upload_takes_nothing_new_and_tells_its_receipt_again(c
     again = await opened(caller)
     assert (await again.end()).ok
     assert again.heard[-1].receipt == first.heard[-1].receipt
-    assert days_of(again) == days_of(first)
+    assert results_heard(again) == results_heard(first)
 
 
-def days_of(stream: Stream) -> list[Day]:
-    return [one.day for one in stream.heard if one.HasField("day")]
+def results_heard(stream: Stream) -> list[Result]:
+    """The days and windows of a stream, as they came."""
+    kinds = ((one.WhichOneof("message"), one) for one in stream.heard)
+    return [one.day if kind == "day" else one.window for kind, one in kinds if kind in {"day", "window"}]
 
 
 async def test_anothers_upload_is_like_one_that_does_not_exist(shared: World, caller: Caller) -> None:

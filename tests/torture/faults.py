@@ -67,7 +67,7 @@ async def kill_in_append(point: Point, leg: Leg, caller: Caller) -> None:
     answers = await asyncio.gather(call, return_exceptions=True)
     for answer in answers:
         if isinstance(answer, pb.AppendSeriesResponse):
-            point.appended(answer)
+            point.appended(request, answer)
 
 
 async def drained(point: Point, leg: Leg, caller: Caller) -> None:
@@ -229,7 +229,7 @@ async def unary(point: Point, leg: Leg, caller: Caller) -> None:
     request, stop = point.append(leg, await point.committed())
     for _ in range(1 + leg.variant % 2):
         answer = await caller.append(request)
-        point.appended(answer)
+        point.appended(request, answer)
         demand(answer.progress.committed_samples == stop, f"{stop} samples were appended: {answer.progress}")
 
 

@@ -1,11 +1,17 @@
 """What the server has promised about one upload, written down by a client that believes nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from google.protobuf.message import Message
 
 from clarity.v1 import health_data_service_pb2 as pb
 from clarity.v1.day_pb2 import Day
 from clarity.v1.series_pb2 import UploadOpened, UploadProgress, UploadReceipt
 from tests.torture.recordings import Recording
+
+Result: TypeAlias = Day | pb.WindowAnalysed
 
 
 class Lost(AssertionError):
@@ -22,6 +28,21 @@ def demand(truth: object, said: str) -> None:
         raise Wrong(said)
 
 
+def same(one: Message, other: Message) -> bool:
+    """Whether two messages are the same, byte for byte."""
+    return type(one) is type(other) and spelled(one) == spelled(other)
+
+
+def spelled(message: Message) -> bytes:
+    """A message as bytes: equal messages are equal bytes."""
+    return message.SerializeToString(deterministic=True)
+
+
+def results_of(answer: pb.GetUploadResponse | pb.AppendSeriesResponse) -> list[Result]:
+    """The days and windows of an answer, by number."""
+    return sorted([*answer.days, *answer.windows], key=lambda one: one.result)
+
+
 @dataclass
 class Ledger:
     """One upload's promises, over all its openings."""
@@ -29,7 +50,7 @@ class Ledger:
     recording: Recording
     promised: int = 0  # samples acknowledged as committed
     opened: int = 0
-    results: dict[int, Day] = field(default_factory=dict)
+    results: dict[int, Result] = field(default_factory=dict)
     receipt: UploadReceipt | None = None
 
     @property
@@ -45,10 +66,17 @@ class Ledger:
         demand(crc32c == self.recording.crc32c(committed), f"the first {committed} samples have crc32c {crc32c}")
         self.promised = max(self.promised, committed)
 
-    def result(self, day: Day) -> None:
+    def result(self, found: Result) -> None:
         """Write a result down; a number means the same result for ever."""
-        known = self.results.setdefault(day.result, day)
-        demand(known == day, f"result {day.result} was {known} and is {day}")
+        known = self.results.setdefault(found.result, found)
+        demand(same(known, found), f"result {found.result} was {known} and is {found}")
+
+    def listed(self, results: Sequence[Result], after: int) -> None:
+        """Write down a list of results that was asked for after a number: no number is left out."""
+        numbers = [one.result for one in results]
+        demand(numbers == list(range(after + 1, after + 1 + len(results))), f"after {after} came {numbers}")
+        for one in results:
+            self.result(one)
 
     def closed(self, receipt: UploadReceipt) -> None:
         """Write the receipt down; there is only one."""
@@ -75,9 +103,9 @@ class Hearing:
             case "progress":
                 self._progress(message.progress)
             case "day":
-                demand(message.day.result == self._result + 1, f"result {message.day.result} after {self._result}")
-                self._result = message.day.result
-                self._ledger.result(message.day)
+                self._listed(message.day)
+            case "window":
+                self._listed(message.window)
             case "receipt":
                 self._over = True
                 demand(self._result >= message.receipt.result_count, f"the receipt came after result {self._result}")
@@ -90,6 +118,10 @@ class Hearing:
     def _opened(self, opened: UploadOpened) -> None:
         self._stands(opened.committed_samples, opened.crc32c)
         self._ledger.opened += 1
+
+    def _listed(self, result: Result) -> None:
+        self._ledger.listed([result], self._result)
+        self._result = result.result
 
     def _progress(self, progress: UploadProgress) -> None:
         self._stands(progress.committed_samples, progress.crc32c)

@@ -1,22 +1,30 @@
 """What an upload has come to, as its owner can read it, and how two of them differ."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+import difflib
+import itertools
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.type.datetime_pb2 import DateTime
 from numpy.typing import NDArray
 
 from clarity.v1 import health_data_service_pb2 as pb
+from clarity.v1.analysis_pb2 import Analysis
 from clarity.v1.day_pb2 import Day
+from clarity.v1.insight_pb2 import Fact
 from clarity.v1.series_pb2 import ENCODING_INT16, Upload, UploadReceipt
-from tests.torture.ledger import Wrong, demand
+from tests.torture import weeks
+from tests.torture.ledger import Result, Wrong, demand, results_of
 from tests.torture.recordings import INT16_NO_VALUE, Recording
+from tests.torture.weeks import Names
 from tests.torture.wire import Caller
 
+DIFFERENCE_LINES = 40
 LOOK_AGAIN_S = 0.02
 RESULTS_WITHIN_S = 30.0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -29,7 +37,10 @@ class Outcome:
     """All that can be read of one finished upload."""
 
     receipt: UploadReceipt
-    results: tuple[Day, ...]
+    results: tuple[Result, ...]
+    earlier: tuple[Result, ...]  # of the recording that was sent before
+    analyses: tuple[Analysis, ...]  # in force
+    facts: tuple[Fact, ...]  # of these
     days: tuple[Day, ...]
     civil: NDArray[np.int64]  # (samples, 4): position, civil time in ms, UTC offset in s, the value's bits
     instant: NDArray[np.int64]  # the same by instants
@@ -40,17 +51,23 @@ async def outcome(caller: Caller, recording: Recording) -> Outcome:
     upload, results = await _settled(caller, recording)
     demand(upload.state == Upload.STATE_FINISHED, "the upload is not finished")
     demand(upload.committed_samples == recording.count, f"{upload.committed_samples} samples are committed")
+    earlier = (await _settled(caller, recording.earlier))[1] if recording.earlier else []
+    analyses = await weeks.current(caller) if recording.weeks else []
+    await weeks.kept(caller, [*results, *earlier])
     days = await caller.days(recording.series.metric) if recording.has_days else pb.ListDaysResponse()
     return Outcome(
         receipt=upload.receipt,
         results=tuple(results),
+        earlier=tuple(earlier),
+        analyses=tuple(analyses),
+        facts=tuple(await weeks.facts(caller, analyses)),
         days=tuple(days.days),
         civil=await _values(caller, recording, civil=True),
         instant=await _values(caller, recording, civil=False),
     )
 
 
-async def _settled(caller: Caller, recording: Recording) -> tuple[Upload, list[Day]]:
+async def _settled(caller: Caller, recording: Recording) -> tuple[Upload, list[Result]]:
     """Wait until all results of a finished upload are there."""
     async with asyncio.timeout(RESULTS_WITHIN_S):
         while True:
@@ -60,12 +77,13 @@ async def _settled(caller: Caller, recording: Recording) -> tuple[Upload, list[D
             await asyncio.sleep(LOOK_AGAIN_S)
 
 
-async def _uploaded(caller: Caller, recording: Recording) -> tuple[Upload, list[Day]]:
+async def _uploaded(caller: Caller, recording: Recording) -> tuple[Upload, list[Result]]:
     """Read an upload and all its results, page by page."""
     answer = await caller.upload(recording.upload_id)
-    results = list(answer.days)
-    while page := (await caller.upload(recording.upload_id, results[-1].result)).days if results else ():
-        results += page
+    results = page = results_of(answer)
+    while page:
+        page = results_of(await caller.upload(recording.upload_id, results[-1].result))
+        results = results + page
     return answer.upload, results
 
 
@@ -79,7 +97,7 @@ async def _values(caller: Caller, recording: Recording, *, civil: bool) -> NDArr
     else:
         request.instant.start.FromMilliseconds(start)
         request.instant.end.FromMilliseconds(end)
-    return np.concatenate([np.empty((0, 4), np.int64), *_rows(await caller.read(request))])
+    return np.concatenate([np.empty((0, 4), np.int64), *_rows(await caller.read(request), recording)])
 
 
 def _reach(recording: Recording) -> tuple[int, int]:
@@ -100,15 +118,17 @@ def _has_civil(recording: Recording) -> bool:
     return recording.series.HasField("civil") or bool(recording.moves)
 
 
-def _rows(messages: list[pb.ReadSeriesResponse]) -> Iterator[NDArray[np.int64]]:
-    """One row a sample; blocks are cut where segments are, which is nobody's business."""
+def _rows(messages: list[pb.ReadSeriesResponse], recording: Recording) -> Iterator[NDArray[np.int64]]:
+    """One row a sample of a recording's own; blocks are cut where segments are, which is nobody's business."""
     demand(messages and messages[-1].HasField("done"), "the reading did not end with `done`")
     blocks = [message.block for message in messages[:-1]]
     for block in blocks:
-        yield _block_rows(block)
+        if block.upload_id == recording.upload_id:
+            yield _block_rows(block)
     counted = sum(len(block.values) // 4 // block.channels for block in blocks)
     demand(messages[-1].done.sample_count == counted, f"`done` says {messages[-1].done.sample_count}, not {counted}")
-    demand(messages[-1].done.conflict_minutes == 0, "one upload conflicts with itself")
+    conflicted = messages[-1].done.conflict_minutes > 0
+    demand(conflicted == recording.contested, f"{messages[-1].done.conflict_minutes} minutes are in conflict")
 
 
 def _block_rows(block: pb.SeriesBlock) -> NDArray[np.int64]:
@@ -150,38 +170,60 @@ def _civil(ms: int) -> DateTime:
 
 def equal(found: Outcome, clean: Outcome) -> None:
     """Demand that an upload came to what a clean run of its recording comes to. Raises Wrong with what differs."""
+    names, clean_names = Names(), Names()
     for each in fields(Outcome):
         ours, theirs = getattr(found, each.name), getattr(clean, each.name)
-        same = np.array_equal(ours, theirs) if isinstance(ours, np.ndarray) else ours == theirs
-        if not same:
-            raise Wrong(f"{each.name} differs: {_difference(ours, theirs)}")
+        left, right = _comparable(ours, names), _comparable(theirs, clean_names)
+        if left != right:
+            raise Wrong(f"{each.name} differs: {_difference(ours, theirs, left, right)}")
 
 
-def _difference(ours: object, theirs: object) -> str:
-    if not isinstance(ours, Iterable) or not isinstance(theirs, Iterable):
+def _comparable(value: object, names: Names) -> object:
+    """A value of an Outcome without what differs between two accounts."""
+    match value:
+        case np.ndarray():
+            return (value.shape, value.tobytes())
+        case tuple():
+            return [_comparable(one, names) for one in value]
+        case Message():
+            return names.renamed(value)
+    raise TypeError(value)
+
+
+def _difference(ours: object, theirs: object, left: object, right: object) -> str:
+    """Tell where two values differ whose comparable forms are `left` and `right`."""
+    if not isinstance(ours, Sized) or not isinstance(theirs, Sized):
         return f"{ours} is not {theirs}"
-    left, right = list(ours), list(theirs)
-    if len(left) != len(right):
-        return f"{len(left)} and {len(right)} of them"
-    at = next(index for index, (one, other) in enumerate(zip(left, right, strict=True)) if np.any(one != other))
-    return f"at {at}, {left[at]} is not {right[at]}"
+    if len(ours) != len(theirs):
+        return f"{len(ours)} and {len(theirs)} of them"
+    if not isinstance(ours, tuple) or not isinstance(theirs, tuple):
+        return "the values"
+    assert isinstance(left, list)
+    assert isinstance(right, list)
+    at = next(index for index, one in enumerate(left) if one != right[index])
+    lines = difflib.unified_diff(str(theirs[at]).splitlines(), str(ours[at]).splitlines(), "clean", "ours", lineterm="")
+    return "\n".join([f"at {at}", *itertools.islice(lines, DIFFERENCE_LINES)])
 
 
 def faithful(found: Outcome, recording: Recording) -> None:
     """Demand that an upload's values are the recording's own, bit for bit, and that its receipt balances."""
     rows = found.civil if _floats(recording) else found.instant
     read = rows[np.argsort(rows[:, 0], kind="stable")]
-    demand(np.array_equal(read[:, 0], np.arange(recording.count)), "a sample is missing or doubled")
-    demand(np.array_equal(read[:, 3:], _folded(_bits(recording))), "a value is another one")
+    positions = np.unique(read[:, 0]) if recording.contested else np.arange(recording.count)
+    demand(np.array_equal(read[:, 0], positions), "a sample is missing or doubled")
+    demand(np.array_equal(read[:, 3:], _folded(_bits(recording))[positions]), "a value is another one")
     receipt = found.receipt
     demand(receipt.total_samples == recording.count, f"the receipt has {receipt.total_samples} samples")
     demand(receipt.value_samples + receipt.missing_samples == receipt.total_samples, "the receipt does not balance")
     demand(receipt.sha256 == recording.sha256, "the receipt has another sha256")
     demand(receipt.crc32c == recording.crc32c(recording.count), "the receipt has another crc32c")
-    numbers = [day.result for day in found.results]
+    numbers = [result.result for result in found.results]
     demand(numbers == list(range(1, receipt.result_count + 1)), f"the results are numbered {numbers}")
     if recording.has_days and not found.results:
         raise Wrong("there are no results")
+    windows = sum(isinstance(result, pb.WindowAnalysed) for result in found.results)
+    demand(windows == recording.weeks <= len(found.analyses), f"{windows} windows, {len(found.analyses)} analyses")
+    demand(bool(found.facts) == bool(recording.weeks), f"there are {len(found.facts)} facts")
 
 
 def _bits(recording: Recording) -> NDArray[np.int64]:

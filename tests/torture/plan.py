@@ -35,6 +35,7 @@ class Fault(StrEnum):
 
 FAULTS = tuple(Fault)
 LEGS_MAX = 3
+MODEL_SHARE = 0.07  # of the recordings with weeks: PyTorch takes seconds at every start
 # Starting a process takes longer than all the rest: every kind of kill begins its share of the points, follows in few.
 STARTING = frozenset(one for one in FAULTS if "server killed" in one.value) | {Fault.DRAINED}
 NEVER_LATER = frozenset({Fault.DISK_FULL, Fault.QUOTA_FULL, Fault.CLIENT_KILLED})
@@ -62,6 +63,7 @@ class Plan:
     legs: tuple[Leg, ...]
     unary_finish: bool
     reopened: bool  # whether the finished upload is opened again
+    model: bool = False  # whether a model reads the weeks
 
 
 def plan(seed: int) -> Plan:
@@ -72,7 +74,14 @@ def plan(seed: int) -> Plan:
     recording = drawn.randrange(len(catalogue()))
     usual = catalogue()[recording].chunk_samples
     legs = tuple(_leg(drawn, fault, usual) for fault in faults)
-    return Plan(seed, recording, legs, unary_finish=drawn.random() < 0.3, reopened=drawn.random() < 0.3)
+    return Plan(
+        seed,
+        recording,
+        legs,
+        unary_finish=drawn.random() < 0.3,
+        reopened=drawn.random() < 0.3,
+        model=catalogue()[recording].weeks > 0 and drawn.random() < MODEL_SHARE,
+    )
 
 
 def _leg(drawn: random.Random, fault: Fault, usual: int) -> Leg:

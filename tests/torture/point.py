@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from clarity.v1 import health_data_service_pb2 as pb
-from tests.torture.ledger import Hearing, Ledger, demand
+from tests.torture.ledger import Hearing, Ledger, demand, results_of
 from tests.torture.outcome import Outcome, outcome
 from tests.torture.plan import Fault, Leg, Plan
-from tests.torture.recordings import catalogue
+from tests.torture.recordings import Recording, catalogue
 from tests.torture.wire import Caller, Stream, as_request
 from tests.torture.world import World
 
@@ -25,18 +25,24 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
     resumes: int = 0
     acknowledged: int = 0
+    windows: int = 0  # among the results that were compared
+    analyses: int = 0  # in force in the end and compared
+    modelled: int = 0  # points with a model
+    watches: int = 0  # resumed
 
 
 class Point:
     """One upload of a new account."""
 
-    def __init__(self, plan: Plan, world: World, caller: Caller, tally: Tally) -> None:
-        """Take what is to happen, where, and who does it."""
+    def __init__(
+        self, plan: Plan, world: World, caller: Caller, tally: Tally, recording: Recording | None = None
+    ) -> None:
+        """Take what is to happen, where, and who does it; another recording than the plan's, if it is not that."""
         self.plan = plan
         self.world = world
         self.caller = caller
         self.tally = tally
-        self.recording = catalogue()[plan.recording]
+        self.recording = recording or catalogue()[plan.recording]
         self.ledger = Ledger(self.recording)
         self.drawn = random.Random(plan.seed)
 
@@ -54,10 +60,11 @@ class Point:
         """Ask how many samples are committed, and hold the server to its promises."""
         if not self.ledger.opened:
             return 0
-        floor = self.ledger.promised
-        upload = (await (caller or self.caller).upload(self.recording.upload_id)).upload
-        self.ledger.stands(upload.committed_samples, upload.crc32c, floor)
-        return upload.committed_samples
+        floor, after = self.ledger.promised, self.ledger.last_result // 2
+        answer = await (caller or self.caller).upload(self.recording.upload_id, after)
+        self.ledger.stands(answer.upload.committed_samples, answer.upload.crc32c, floor)
+        self.ledger.listed(results_of(answer), after)
+        return answer.upload.committed_samples
 
     async def open(self, caller: Caller, after_result: int | None = None) -> tuple[Stream, int]:
         """Open the upload on a new stream; return it with what is committed, or -1 where opening failed."""
@@ -120,17 +127,21 @@ class Point:
         stop = min(self.stop(leg, committed), first + APPEND_BYTES // self.recording.width)
         lows = range(first, stop, leg.chunk_samples)
         items = [item for low in lows for item in self.recording.items(low, min(low + leg.chunk_samples, stop))]
-        request = pb.AppendSeriesRequest(upload_id=self.recording.upload_id, series=self.recording.series, items=items)
+        request = pb.AppendSeriesRequest(
+            upload_id=self.recording.upload_id,
+            series=self.recording.series,
+            after_result=self.ledger.last_result if leg.variant % 3 else 0,
+            items=items,
+        )
         return request, stop
 
-    def appended(self, answer: pb.AppendSeriesResponse) -> None:
+    def appended(self, request: pb.AppendSeriesRequest, answer: pb.AppendSeriesResponse) -> None:
         """Write down what a unary call promised."""
         floor = self.ledger.promised
         self.ledger.opened += 1
         self.ledger.stands(answer.opened.committed_samples, answer.opened.crc32c, floor)
         self.ledger.stands(answer.progress.committed_samples, answer.progress.crc32c, floor)
-        for day in answer.days:
-            self.ledger.result(day)
+        self.ledger.listed(results_of(answer), request.after_result)
 
     async def complete(self, after_result: int | None = None) -> None:
         """Send what is left and finish; of a finished upload, hear the results and the receipt again."""
@@ -147,9 +158,10 @@ class Point:
         """Read everything back, and demand that it is what was heard on the way."""
         found = await outcome(self.caller, self.recording)
         demand(found.receipt == self.ledger.receipt, f"heard {self.ledger.receipt}, read {found.receipt}")
-        for day in found.results:
-            demand(self.ledger.results.get(day.result, day) == day, f"result {day.result} was heard otherwise")
+        self.ledger.listed(found.results, 0)
         self.tally.acknowledged += self.ledger.promised
+        self.tally.windows += sum(isinstance(one, pb.WindowAnalysed) for one in found.results)
+        self.tally.analyses += len(found.analyses)
         return found
 
     def _requests(self, first: int, end: int) -> Iterator[pb.StreamSeriesRequest]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import google_crc32c
@@ -28,6 +28,7 @@ ACTIVITY = "activity_counts_1min"
 CHUNK_BYTES_MAX = 256 * 1024
 SENT_BYTES = 64 * 1024  # of a chunk of a long recording
 AN_HOUR = 60  # samples a chunk of a minute recording
+SIX_HOURS = 6 * AN_HOUR  # the same of weeks
 
 Values = NDArray[np.float32] | NDArray[np.int16]
 
@@ -41,6 +42,8 @@ class Recording:
     values: bytes
     offsets_ms: NDArray[np.int64] | None = None
     moves: tuple[tuple[int, int], ...] = ()  # (first sample, new UTC offset in seconds)
+    weeks: int = 0  # windows among its results
+    earlier: "Recording | None" = None  # of the same source and sent before; it reaches into this one
 
     @property
     def upload_id(self) -> str:
@@ -64,9 +67,16 @@ class Recording:
         return self.series.metric == ACTIVITY
 
     @property
+    def contested(self) -> bool:
+        """Whether not all of its minutes are read: the earlier recording has other values of the same revision."""
+        return self.earlier is not None and self.earlier.series.revision == self.series.revision
+
+    @property
     def chunk_samples(self) -> int:
         """How many samples a client of this recording usually sends at once."""
-        return AN_HOUR if self.count < 100 * AN_HOUR else SENT_BYTES // self.width
+        if self.has_days:
+            return SIX_HOURS if self.weeks else AN_HOUR
+        return SENT_BYTES // self.width
 
     def crc32c(self, end: int) -> int:
         """The checksum of the value bytes of the samples before `end`."""
@@ -108,8 +118,10 @@ FLOATING = DateTime(year=1918, month=1, day=23, hours=13, minutes=58)
 BERLIN = DateTime(
     year=2026, month=3, day=27, hours=20, time_zone=TimeZone(id="Europe/Berlin")
 )  # a night before 29 March
+AFTER_THREE_DAYS = DateTime(year=1918, month=1, day=26, hours=13, minutes=58)
 TOKYO_S, DENVER_S = 9 * 3600, -7 * 3600
 TOKYO = DateTime(year=2026, month=6, day=1, hours=8, utc_offset=Duration(seconds=TOKYO_S))
+TOKYO_IN_MARCH = DateTime(year=2026, month=3, day=31, hours=2, utc_offset=Duration(seconds=TOKYO_S))
 INSTANT = Timestamp(seconds=1_780_000_000)
 
 
@@ -129,6 +141,25 @@ def catalogue() -> tuple[Recording, ...]:
         _noise("noise", 420_000),
         _acceleration("three-axes", 120_000),
         _whole("whole-numbers", 360_000),
+        *_weeks(),
+    )
+
+
+def _weeks() -> tuple[Recording, ...]:
+    """Recordings with windows, and how many each has: as many as midnights with seven days after them."""
+    early = _minutes("weeks-early", 9, FLOATING, device="weeks-late", weeks=2)
+    late = _minutes("weeks-late", 9, AFTER_THREE_DAYS, missing=0.02, revision=1, weeks=2)
+    home = _minutes("weeks-home", 8, BERLIN, device="weeks-clash", weeks=1)
+    clash = _minutes("weeks-clash", 9, TOKYO_IN_MARCH, int16=True, weeks=2)
+    return (
+        _minutes("weeks-floating", 10, FLOATING, missing=0.01, weeks=3),
+        _minutes("weeks-zone", 10, BERLIN, missing=0.005, weeks=3),
+        # Flown west over midnight, a date comes again; flown back, the week has its 10,080 minutes all the same.
+        _minutes("weeks-travel", 12, TOKYO, moves=((4000, DENVER_S), (9000, TOKYO_S)), weeks=4),
+        _minutes("weeks-gaps", 8, TOKYO, int16=True, missing=0.2, weeks=1),
+        _minutes("weeks-told-late", 9, INSTANT, moves=((700, TOKYO_S),), weeks=2),
+        replace(late, earlier=early),
+        replace(clash, earlier=home),
     )
 
 
@@ -137,14 +168,22 @@ def _drawn(name: str) -> np.random.Generator:
 
 
 def _described(
-    name: str, metric: str, start: DateTime | Timestamp, *, period_ms: int | None, scale: float = 0.0, channels: int = 1
+    device: str,
+    metric: str,
+    start: DateTime | Timestamp,
+    *,
+    period_ms: int | None,
+    scale: float = 0.0,
+    channels: int = 1,
+    revision: int = 0,
 ) -> SeriesDescriptor:
     described = SeriesDescriptor(
         metric=metric,
-        source=Source(device=f"wrist {name}", app="torture"),
+        source=Source(device=f"wrist {device}", app="torture"),
         encoding=ENCODING_INT16 if scale else ENCODING_FLOAT32,
         scale=scale,
         channels=channels,
+        revision=revision,
     )
     if isinstance(start, DateTime):
         described.civil.CopyFrom(start)
@@ -174,6 +213,9 @@ def _minutes(
     int16: bool = False,
     missing: float = 0.0,
     moves: tuple[tuple[int, int], ...] = (),
+    device: str = "",
+    revision: int = 0,
+    weeks: int = 0,
 ) -> Recording:
     """Days of activity counts: active by day, still by night, some hours not worn."""
     rng, count, scale = _drawn(name), days * MINUTES_A_DAY + 137, 1.0 if int16 else 0.0
@@ -181,8 +223,8 @@ def _minutes(
     active = rng.random(count) < np.where((hour > 2) & (hour < 9), 0.04, 0.7)
     counts = np.where(active, rng.integers(1, 900, count), 0).astype(np.float64)
     counts[count // 3 : count // 3 + 150] = 0
-    series = _described(name, ACTIVITY, start, period_ms=60_000, scale=scale)
-    return Recording(name, series, _packed(counts, rng.random(count) < missing, scale), moves=moves)
+    series = _described(device or name, ACTIVITY, start, period_ms=60_000, scale=scale, revision=revision)
+    return Recording(name, series, _packed(counts, rng.random(count) < missing, scale), moves=moves, weeks=weeks)
 
 
 def _pulse(

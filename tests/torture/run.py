@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from clarity.local import tail
+from tests.torture import weeks
 from tests.torture.faults import FAULTS
-from tests.torture.ledger import Lost, demand
+from tests.torture.ledger import Ledger, Lost, demand
 from tests.torture.outcome import Outcome, equal, faithful
 from tests.torture.plan import Fault, Leg, Plan, plan
 from tests.torture.point import Point, Tally
+from tests.torture.watch import watched
 from tests.torture.wire import Caller
 from tests.torture.world import World, running
 
@@ -42,7 +44,7 @@ class Torture:
     failures: list[Failure] = field(default_factory=list)
     kills: int = 0
     files: int = 0  # stores that SQLite found whole in the end
-    _clean: dict[int, asyncio.Task[Outcome]] = field(default_factory=dict)
+    _clean: dict[tuple[int, bool], asyncio.Task[Outcome]] = field(default_factory=dict)
 
     async def run(self, seed: int, points: int, jobs: int) -> None:
         """Run the points of the seeds from `seed` on, so many at a time, each job on a server of its own."""
@@ -64,37 +66,44 @@ class Torture:
         if error is not None:
             self.failures.append(Failure(seed, error, tail(world.log)))
         self.tally.points += 1
+        self.tally.modelled += plan(seed).model
         self.tell(self)
 
     async def _judged(self, planned: Plan, world: World) -> None:
-        clean = await self._clean_run(planned, world)
-        if planned.legs[0].fault is Fault.DISK_FULL:
-            async with self._world(small=True) as small:
-                await self._compared(planned, small, clean)
+        small = planned.legs[0].fault is Fault.DISK_FULL
+        if small or planned.model:
+            async with self._world(small=small, model=planned.model) as own:
+                await self._compared(planned, own)
         else:
-            await self._compared(planned, world, clean)
+            await self._compared(planned, world)
 
-    async def _compared(self, planned: Plan, world: World, clean: Outcome) -> None:
+    async def _compared(self, planned: Plan, world: World) -> None:
+        clean = await self._clean_run(planned, world)
         async with asyncio.timeout(POINT_S), signed_up(world) as caller:
             point = Point(planned, world, caller, self.tally)
-            for leg in planned.legs:
-                await run_leg(point, leg)
-            await point.complete()
-            if planned.reopened:
-                await point.complete(after_result=0)
-            equal(await point.outcome(), clean)
+            async with watching(point):
+                earlier = await sent_before(point)
+                for leg in planned.legs:
+                    await run_leg(point, leg)
+                await point.complete()
+                if planned.reopened:
+                    await point.complete(after_result=0)
+                found = await point.outcome()
+                earlier.listed(found.earlier, 0)
+                equal(found, clean)
             await point.caller.close()
 
     async def _clean_run(self, planned: Plan, world: World) -> Outcome:
         """The outcome of the recording when nothing goes wrong; run once, by whoever needs it first."""
-        if planned.recording not in self._clean:
+        what = (planned.recording, planned.model)
+        if what not in self._clean:
             undisturbed = replace(planned, legs=(), unary_finish=False, reopened=False)
-            self._clean[planned.recording] = asyncio.create_task(clean_run(undisturbed, world))
-        return await asyncio.shield(self._clean[planned.recording])
+            self._clean[what] = asyncio.create_task(clean_run(undisturbed, world))
+        return await asyncio.shield(self._clean[what])
 
     @asynccontextmanager
-    async def _world(self, *, small: bool = False) -> AsyncIterator[World]:
-        async with running(small=small) as world:
+    async def _world(self, *, small: bool = False, model: bool = False) -> AsyncIterator[World]:
+        async with running(small=small, model=model) as world:
             yield world
             await world.stop()
             self.kills += world.kills
@@ -119,10 +128,34 @@ async def clean_run(planned: Plan, world: World) -> Outcome:
     """Stream a recording undisturbed; what can be read then is the recording itself."""
     async with asyncio.timeout(POINT_S), signed_up(world) as caller:
         point = Point(planned, world, caller, Tally())
+        await sent_before(point)
         await point.complete()
         found = await point.outcome()
     faithful(found, point.recording)
     return found
+
+
+async def sent_before(point: Point) -> Ledger:
+    """Send what the recording comes after, if there is such a one, and return what was promised about it."""
+    earlier = point.recording.earlier
+    # Finished on the stream, whose receipt comes after all results: they are derived from what is there by then.
+    before = Point(replace(point.plan, unary_finish=False), point.world, point.caller, Tally(), earlier)
+    if earlier is not None:
+        await before.complete()
+    return before.ledger
+
+
+@asynccontextmanager
+async def watching(point: Point) -> AsyncIterator[None]:
+    """Watch the analyses of a point, and judge in the end what was heard."""
+    if not point.recording.weeks:
+        yield
+        return
+    async with watched(point.world, point.caller.token) as watcher:
+        yield
+        await watcher.until_heard(await weeks.current(point.caller))
+    await watcher.judge()
+    point.tally.watches += watcher.resumes
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ def _say(message: pb.StreamSeriesResponse) -> None:
     """Tell the killer of a promise."""
     if message.HasField("progress"):
         print(message.progress.committed_samples, flush=True)
-    elif not message.HasField("day"):
+    elif message.HasField("opened"):
         print(message.opened.committed_samples, flush=True)
 
 

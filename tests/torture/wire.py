@@ -5,19 +5,26 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from clarity.v1 import auth_service_pb2 as auth
 from clarity.v1 import health_data_service_pb2 as pb
+from clarity.v1 import insight_service_pb2 as insight
+from clarity.v1.analysis_pb2 import Analysis
 from clarity.v1.auth_service_pb2_grpc import AuthServiceStub
 from clarity.v1.health_data_service_pb2_grpc import HealthDataServiceStub
+from clarity.v1.insight_pb2 import Fact
+from clarity.v1.insight_service_pb2_grpc import InsightServiceStub
 from clarity.v1.series_pb2 import SeriesItem, UploadProgress
 
 Metadata = tuple[tuple[str, str], ...]
+Watching: TypeAlias = grpc.aio.UnaryStreamCall[insight.WatchAnalysesRequest, insight.WatchAnalysesResponse]
 CALL_S = 30.0
+ANALYSES_PAGE = 2  # so that a list has several
+FACTS_PAGE = 1000
 # What grpc.aio says where one of our writes meets the end of a call: it loses the server's status, and at times the
 # last message too. https://github.com/grpc/grpc/issues/36066
 LOST_TRAILERS = "Internal error from Core"
@@ -86,6 +93,7 @@ class Caller:
         self.channel = grpc.aio.insecure_channel(address, options=OWN_CONNECTION)
         self.auth = AuthServiceStub(self.channel)
         self.health = HealthDataServiceStub(self.channel)
+        self.insight = InsightServiceStub(self.channel)
 
     async def __aenter__(self) -> Self:
         return self
@@ -131,6 +139,22 @@ class Caller:
     async def read(self, request: pb.ReadSeriesRequest) -> list[pb.ReadSeriesResponse]:
         call = self.health.ReadSeries(request, metadata=self.metadata, timeout=CALL_S)
         return [message async for message in call]
+
+    async def analyses(self, page_token: str = "") -> insight.ListAnalysesResponse:
+        request = insight.ListAnalysesRequest(page_size=ANALYSES_PAGE, page_token=page_token)
+        return await self.insight.ListAnalyses(request, metadata=self.metadata, timeout=CALL_S)
+
+    async def analysis(self, analysis_id: str) -> Analysis:
+        request = insight.GetAnalysisRequest(analysis_id=analysis_id)
+        return (await self.insight.GetAnalysis(request, metadata=self.metadata, timeout=CALL_S)).analysis
+
+    async def facts(self, analysis_id: str) -> list[Fact]:
+        request = insight.ListFactsRequest(analysis_id=analysis_id, page_size=FACTS_PAGE)
+        return list((await self.insight.ListFacts(request, metadata=self.metadata, timeout=CALL_S)).facts)
+
+    def watch(self, resume_token: str = "") -> Watching:
+        request = insight.WatchAnalysesRequest(resume_token=resume_token)
+        return self.insight.WatchAnalyses(request, metadata=self.metadata)
 
     def stream(self, hear: Callable[[pb.StreamSeriesResponse], None] | None = None) -> "Stream":
         """Open a StreamSeries call; `hear` is told every message as it comes."""

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import apsw
 
-from clarity.local import HOST, Server
+from clarity.local import HOST, Server, environment
 from clarity.v1 import auth_service_pb2 as auth
 from tests.torture.wire import Caller
 
 PASSWORD = "Torture-1918"
 SMALL_DISK_BYTES = 48 * 1024 * 1024
 BALLAST = "ballast"
+MODEL = Path(__file__).parents[2] / "models" / "pat-s-depresjon-demo"
 
 
 @dataclass
@@ -55,6 +56,12 @@ class World:
     def pid(self) -> int:
         assert self.server is not None, "the server is not running"
         return self.server.pid
+
+    async def install(self, model: Path = MODEL) -> None:
+        """Install a model, which answers from the next start on."""
+        command = [sys.executable, "-m", "clarity_server.models", "install", str(model)]
+        environ = environment({"MODELS": self._settings()["MODELS"]}, inherit=False)
+        await asyncio.to_thread(subprocess.run, command, env=environ, check=True, capture_output=True)
 
     async def start(self, **settings: str) -> None:
         """Serve the stores in a new process, on a free port; settings by their names without the prefix."""
@@ -118,16 +125,22 @@ class World:
             "RECORDS": f"sqlite:{self.records}",
             "BLOBS": f"file:{self.stores / 'blobs'}",
             "KEYS": f"file:{self.keys}",
+            "MODELS": f"file:{self.folder / 'models'}",
             "JWKS_FILE": str(self.folder / "jwks.json"),
         }
 
 
 @contextlib.asynccontextmanager
-async def running(*, small: bool = False, **settings: str) -> AsyncIterator[World]:
-    """A world in a folder that goes with it, already serving; its stores on a `small` disk where that can be had."""
+async def running(*, small: bool = False, model: bool = False, **settings: str) -> AsyncIterator[World]:
+    """A world in a folder that goes with it, already serving.
+
+    Its stores are on a `small` disk where that can be had, and the demonstration `model` answers, or none.
+    """
     with tempfile.TemporaryDirectory(prefix="clarity-") as made, small_disk(Path(made) / "var", wanted=small) as has:
         world = World(Path(made), Path(made) / "var", small=has)
         try:
+            if model:
+                await world.install()
             await world.start(**settings)
             yield world
         finally:

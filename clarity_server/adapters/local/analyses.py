@@ -13,7 +13,7 @@ from clarity_server.domain.series import Closing, ClosingKind, Source
 from clarity_server.ports import DayKey, DueDay, DueResult, PutDay, PutResult
 
 DUE_RESULTS = in_turn(
-    "account_id, upload_id, number, civil_day, end_sample, kind",
+    "account_id, upload_id, change, number, civil_day, end_sample, kind",
     "results",
     "kind = :kind AND body IS NULL AND failed = 0",
 )
@@ -73,7 +73,10 @@ class SqliteAnalyses:
         """List closings of a kind without a result, oldest first, the accounts in turn; not those that failed."""
         with self._database.read() as connection:
             rows: Sequence[Row] = connection.execute(DUE_RESULTS, {"kind": kind, "limit": limit}).fetchall()
-        return [DueResult(account_id, upload_id, _closing(*closing)) for account_id, upload_id, *closing in rows]
+        return [
+            DueResult(account_id, upload_id, _closing(*closing), change)
+            for account_id, upload_id, change, *closing in rows
+        ]
 
     def due_days(self, limit: int, account_id: str | None = None) -> Sequence[DueDay]:
         """List touched days, of one account or of all, oldest touch first; those that failed wait for a new touch."""

@@ -68,8 +68,12 @@ TOUCH = """
     INSERT INTO touched_days (account_id, metric, device, app, civil_day, touch) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET touch = excluded.touch, failed = 0"""
 DUE = """
-    INSERT INTO results (account_id, upload_id, number, civil_day, end_sample, kind) VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO results (account_id, upload_id, number, civil_day, end_sample, kind, change)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING"""
+COMMITTED_AT = """
+    SELECT coalesce(max(first_sample + count), 0) FROM changes
+    WHERE account_id = ? AND upload_id = ? AND number <= ?"""
 NEWEST_CHANGE = "SELECT coalesce(max(number), 0) FROM changes WHERE account_id = ?"
 FIND_UPLOAD = """
     SELECT upload_id, descriptor, epoch, committed, crc32c, value_samples, offset_changes, last_offset_ms, result_count,
@@ -220,6 +224,12 @@ class SqliteSeries:
         with self._database.read() as connection:
             return [_upload(row) for row in connection.execute(LIST_UPLOADS, (account_id, metric)).fetchall()]
 
+    def committed_at(self, account_id: str, upload_id: str, change: int) -> int:
+        """Return how many samples of an upload were committed once a change had its number."""
+        with self._database.read() as connection:
+            rows: Sequence[Row] = connection.execute(COMMITTED_AT, (account_id, upload_id, change)).fetchall()
+        return int(rows[0][0])
+
     def change_count(self, account_id: str) -> int:
         """Return the account's newest change number."""
         with self._database.read() as connection:
@@ -303,7 +313,7 @@ def _follow(
     number = connection.execute(NUMBER_CHANGE, bindings).fetchall()[0][0]
     days = [(account_id, metric, source.device, source.app, day, number) for day in touched_days]
     connection.executemany(TOUCH, days)
-    connection.executemany(DUE, [(account_id, before.upload_id, *astuple(closing)) for closing in closings])
+    connection.executemany(DUE, [(account_id, before.upload_id, *astuple(closing), number) for closing in closings])
 
 
 def _held(account_id: str, before: StoredUpload) -> dict[str, Any]:

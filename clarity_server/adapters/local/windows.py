@@ -24,7 +24,8 @@ DUE_WINDOWS = in_turn(
 DUE_ANALYSES = in_turn("analyses.*", "analyses", due="state = 'QUEUED'")
 WAITING_COUNT = """
     SELECT (SELECT count(*) FROM touched_windows WHERE account_id = :account)
-        + (SELECT count(*) FROM analyses WHERE account_id = :account AND state = 'QUEUED')"""
+        + (SELECT count(*) FROM analyses WHERE account_id = :account AND state = 'QUEUED')
+        + EXISTS (SELECT 1 FROM touched_days WHERE account_id = :account AND failed = 0)"""
 REQUEUE = """
     UPDATE analyses SET
         place = (SELECT max(place) + 1 FROM analyses), state = :state, body = :body,
@@ -105,7 +106,7 @@ class SqliteWindows:
         return self._read(DUE_ANALYSES, {"limit": limit})
 
     def waiting_count(self, account_id: str) -> int:
-        """Count an account's touched windows and queued analyses."""
+        """Count an account's touched windows and queued analyses, and one for touched days, which may touch more."""
         with self._database.read() as connection:
             return _count(connection, WAITING_COUNT, {"account": account_id})
 

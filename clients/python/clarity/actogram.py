@@ -1,13 +1,13 @@
-"""The actogram: a recording on one page, a row for each day.
+"""The actogram: a row for each day, on the paper and in the hand of the `page` that it is part of.
 
 It is double-plotted: each row shows its day and the day after, so that every night is seen whole and a rhythm
-that drifts shows as a slope.
+that drifts shows as a slope. Beside the rows: the sheet, its heading, legend and stamp, and how it becomes a file.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # importing matplotlib takes as long as everything else together; only `draw` needs it
+if TYPE_CHECKING:  # importing matplotlib takes as long as everything else together; only drawing needs it
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 ROWS_MAX = 120  # of one picture, empty ones included
 DAY_MINUTES_MIN, DAY_MINUTES_MAX = 1380, 1500  # the days on which the clocks change
@@ -33,11 +34,9 @@ ROUND_NUMBERS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 # The page, in inches; fonts in points.
 DPI = 200
-WIDTH = 10.0
-LEFT, RIGHT, TOP, BOTTOM = 1.16, 0.5, 1.84, 0.94
+LEFT, RIGHT = 1.16, 0.5
 STAMP_WIDTH = 1.6  # kept free at the end of the heading for SIMULATED
 SWATCH_WIDTH, SWATCH_HEIGHT = 0.2, 0.11
-ROWS_HEIGHT = 5.6  # of all rows together, as far as the limits of one allow
 ROW_HEIGHT_MIN, ROW_HEIGHT_MAX = 0.2, 0.72
 ROW_GAP = 0.14  # of a row
 BASELINE = 0.025  # of a row: a worn minute without movement is a line, a missing one is nothing
@@ -67,42 +66,13 @@ class DayTrace:
     not_worn: tuple[tuple[int, int], ...]
 
 
-def draw(days: Sequence[DayTrace], path: Path, *, title: str, subtitle: str, simulated: bool = False) -> None:
-    """Writes the double-plotted actogram of `days` to `path`: a PNG, 10 inches wide, 200 dots an inch.
-
-    Rows run from the first date to the last, and a date without a trace is an empty row. The last row shows
-    its own day only. A day of 23 or 25 hours is drawn as wide as the others. Simulated data is marked as such
-    on the page and in the title inside the file.
-
-    Raises `ValueError` for no days, two traces of one date, more than `ROWS_MAX` rows, a day of impossible
-    length, and a range that leaves its day.
-    """
-    traces = _by_date(days)
-    dates = _calendar(traces)
-    full_height = _full_height(days)
-    figure, page, rows = _sheet(len(dates))
-    for row, day in enumerate(dates):
-        if day in traces:
-            _draw_day(rows, traces[day], row, 0, full_height)
-            _draw_day(rows, traces[day], row - 1, HOURS, full_height)  # to the right of the day before
-    _draw_hours(rows, len(dates))
-    _draw_dates(rows, dates, traces)
-    _draw_heading(page, title, subtitle)
-    _draw_legend(page)
-    _draw_caption(page, full_height)
-    if simulated:
-        _draw_stamp(page)
-    inside = {"Title": f"SIMULATED: {title}" if simulated else title, "Description": subtitle}
-    figure.savefig(path, format="png", metadata=inside)
-
-
 def label(day: date) -> str:
     """Returns a date as its row is labelled, like Wed 23 Jan, in English whatever the machine speaks."""
     return f"{WEEKDAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]}"
 
 
-def _by_date(days: Sequence[DayTrace]) -> dict[date, DayTrace]:
-    """The days by their date, if each can be drawn."""
+def by_date(days: Sequence[DayTrace]) -> dict[date, DayTrace]:
+    """Returns the days by their date. Raises `ValueError` if one cannot be drawn, or two have one date."""
     if not days:
         raise ValueError("there are no days to draw")
     for day in days:
@@ -118,8 +88,8 @@ def _by_date(days: Sequence[DayTrace]) -> dict[date, DayTrace]:
     return traces
 
 
-def _calendar(dates: Collection[date]) -> list[date]:
-    """Every date from the first to the last."""
+def calendar(dates: Collection[date]) -> list[date]:
+    """Returns every date from the first to the last. Raises `ValueError` for more than `ROWS_MAX`."""
     first, last = min(dates), max(dates)
     length = (last - first).days + 1
     if length > ROWS_MAX:
@@ -127,8 +97,8 @@ def _calendar(dates: Collection[date]) -> list[date]:
     return [first + timedelta(days=row) for row in range(length)]
 
 
-def _binned(minutes: NDArray[np.floating], bins: int) -> NDArray[np.float64]:
-    """The mean of the known minutes in each of `bins` equal parts of the day; NaN where none is known."""
+def binned(minutes: NDArray[np.floating], bins: int) -> NDArray[np.float64]:
+    """Returns the mean of the known minutes in each of `bins` equal parts of the day; NaN where none is known."""
     part = np.arange(len(minutes)) * bins // len(minutes)
     known = np.isfinite(minutes)
     sums = np.bincount(part[known], weights=minutes[known], minlength=bins)
@@ -138,9 +108,9 @@ def _binned(minutes: NDArray[np.floating], bins: int) -> NDArray[np.float64]:
     return means
 
 
-def _full_height(days: Sequence[DayTrace]) -> float:
-    """The counts a minute that fill a row: a round number that only the highest bars reach."""
-    bars = np.concatenate([_binned(day.counts, MOVEMENT_BINS) for day in days])
+def full_height(days: Sequence[DayTrace]) -> float:
+    """Returns the counts a minute that fill a row: a round number that only the highest bars reach."""
+    bars = np.concatenate([binned(day.counts, MOVEMENT_BINS) for day in days])
     moving = bars[bars > 0]
     if not len(moving):
         return 1.0
@@ -149,40 +119,63 @@ def _full_height(days: Sequence[DayTrace]) -> float:
     return unit * next((number for number in ROUND_NUMBERS if number * unit >= high), ROUND_NUMBERS[-1])
 
 
-def _sheet(rows: int) -> tuple[Figure, Axes, Axes]:
-    """An empty page, its axes in inches from the lower left, and the axes of the rows in hours and rows."""
+def sheet(width: float, height: float) -> Axes:
+    """Returns an empty page of so many inches: axes over all of it, in inches from the lower left."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows_height = rows * min(ROW_HEIGHT_MAX, max(ROW_HEIGHT_MIN, ROWS_HEIGHT / rows))
-    height = TOP + rows_height + BOTTOM
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor=PAPER)
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER)
     FigureCanvasAgg(figure)  # no window, no pyplot, no state outside this figure
-    page = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, height))
+    page = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
     page.set_axis_off()
-    inside = (LEFT / WIDTH, BOTTOM / height, 1 - (LEFT + RIGHT) / WIDTH, rows_height / height)
-    axes = figure.add_axes(inside)
+    return page
+
+
+def panel(page: Axes, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Returns new axes on the page, their place in its inches."""
+    _, right = page.get_xlim()
+    _, top = page.get_ylim()
+    axes = figure_of(page).add_axes((left / right, bottom / top, width / right, height / top))
     axes.set_axis_off()
-    return figure, page, axes
+    return axes
 
 
-def _draw_day(axes: Axes, day: DayTrace, row: int, hour: int, full_height: float) -> None:
+def figure_of(axes: Axes) -> Figure:
+    """Returns the figure that holds the axes."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None, "a sheet and its panels stand in a figure"
+    return figure
+
+
+def save(page: Axes, path: Path, *, title: str, subtitle: str, simulated: bool) -> None:
+    """Writes the page as a PNG; simulated data is marked as such in the title inside the file."""
+    inside = {"Title": f"SIMULATED: {title}" if simulated else title, "Description": subtitle}
+    figure_of(page).savefig(path, format="png", metadata=inside)
+
+
+def draw_rows(rows: Axes, traces: Mapping[date, DayTrace], dates: Sequence[date], full: float) -> None:
+    """The rows with their dates to the left and clock hours above them; the axes become hours and rows.
+
+    `dates` are those of `calendar`, and `full` is the counts a minute that fill a row. A date without a trace is an
+    empty row, and the last row shows its own day only. A day of 23 or 25 hours is drawn as wide as the others.
+    """
+    for row, day in enumerate(dates):
+        if day in traces:
+            _draw_day(rows, traces[day], row, 0, full)
+            _draw_day(rows, traces[day], row - 1, HOURS, full)  # to the right of the day before
+    _draw_hours(rows, len(dates))
+    _draw_dates(rows, dates, traces)
+
+
+def _draw_day(axes: Axes, day: DayTrace, row: int, hour: int, full: float) -> None:
     """One day in one row, from `hour` on; a row above the first lies outside the picture."""
     minute = HOURS / len(day.counts)
     _draw_sleep(axes, day, row, hour)
-    axes.broken_barh(
-        [(hour + start * minute, (end - start) * minute) for start, end in day.not_worn],
-        (row + ROW_GAP, 1 - ROW_GAP),
-        facecolor=NOT_WORN,
-        edgecolor=NOT_WORN_LINES,
-        linewidth=0,
-        hatch=NOT_WORN_HATCH,
-        hatch_linewidth=0.4,
-        zorder=2,
-    )
-    bars = _binned(day.counts, MOVEMENT_BINS)
+    not_worn = [(hour + start * minute, (end - start) * minute) for start, end in day.not_worn]
+    draw_not_worn(axes, not_worn, (row + ROW_GAP, 1 - ROW_GAP))
+    bars = binned(day.counts, MOVEMENT_BINS)
     known = np.isfinite(bars)
-    share = np.sqrt(np.clip(np.where(known, bars, 0) / full_height, 0, 1))
+    share = np.sqrt(np.clip(np.where(known, bars, 0) / full, 0, 1))
     axes.stairs(
         row + 1 - np.where(known, np.maximum(share * (1 - ROW_GAP), BASELINE), 0),
         hour + np.linspace(0, HOURS, MOVEMENT_BINS + 1),
@@ -191,6 +184,20 @@ def _draw_day(axes: Axes, day: DayTrace, row: int, hour: int, full_height: float
         color=MOVEMENT,
         linewidth=0,
         zorder=4,
+    )
+
+
+def draw_not_worn(axes: Axes, spans: Sequence[tuple[float, float]], place: tuple[float, float]) -> None:
+    """Hatched stretches, each (start, width); `place` is their edge and height."""
+    axes.broken_barh(
+        spans,
+        place,
+        facecolor=NOT_WORN,
+        edgecolor=NOT_WORN_LINES,
+        linewidth=0,
+        hatch=NOT_WORN_HATCH,
+        hatch_linewidth=0.4,
+        zorder=2,
     )
 
 
@@ -203,7 +210,7 @@ def _draw_sleep(axes: Axes, day: DayTrace, row: int, hour: int) -> None:
         asleep[start:end] = 1
     band = np.empty((1, SLEEP_BINS, 4))
     band[..., :3] = to_rgb(SLEEP)
-    band[..., 3] = _binned(asleep, SLEEP_BINS)
+    band[..., 3] = binned(asleep, SLEEP_BINS)
     place = (hour, hour + HOURS, row + 1, row + ROW_GAP)
     axes.imshow(band, extent=place, aspect="auto", interpolation="nearest", zorder=1)
 
@@ -212,18 +219,26 @@ def _draw_hours(axes: Axes, rows: int) -> None:
     """Clock hours above the rows, and a line through them every six hours."""
     axes.set(xlim=(0, 2 * HOURS), ylim=(rows, 0))
     for hour in range(0, 2 * HOURS + 1, 6):
-        midnight = hour % HOURS == 0
-        axes.vlines(hour, 0, rows, color=INK, linewidth=0.6, alpha=0.5 if midnight else 0.16, zorder=3)
-        axes.annotate(
-            "24:00" if hour == 2 * HOURS else f"{hour % HOURS:02}:00",
-            (hour, 0),
-            (0, 5),
-            textcoords="offset points",
-            ha="center",
-            family=FONTS,
-            size=SMALL,
-            color=FAINT_INK,
-        )
+        draw_hour(axes, hour, "24:00" if hour == 2 * HOURS else f"{hour % HOURS:02}:00")
+
+
+def draw_hour(axes: Axes, hour: int, name: str = "") -> None:
+    """A line through the axes from head to foot, stronger at midnight, and above it its name, if it is to have one."""
+    foot, head = axes.get_ylim()
+    alpha = 0.5 if hour % HOURS == 0 else 0.16
+    axes.vlines(hour, head, foot, color=INK, linewidth=0.6, alpha=alpha, zorder=3)
+    if not name:
+        return
+    axes.annotate(
+        name,
+        (hour, head),
+        (0, 5),
+        textcoords="offset points",
+        ha="center",
+        family=FONTS,
+        size=SMALL,
+        color=FAINT_INK,
+    )
 
 
 def _draw_dates(axes: Axes, dates: Sequence[date], present: Collection[date]) -> None:
@@ -241,18 +256,20 @@ def _draw_dates(axes: Axes, dates: Sequence[date], present: Collection[date]) ->
         )
 
 
-def _draw_heading(page: Axes, title: str, subtitle: str) -> None:
-    top = page.get_ylim()[1]
-    room = WIDTH - LEFT - RIGHT - STAMP_WIDTH
-    _write(page, LEFT, top - 0.62, title, room, size=TITLE)
-    _write(page, LEFT, top - 0.92, subtitle, room, size=SUBTITLE, style="italic", color=FAINT_INK)
+def draw_heading(page: Axes, title: str, subtitle: str) -> None:
+    """Title and subtitle at the head of the page."""
+    (_, width), (_, top) = page.get_xlim(), page.get_ylim()
+    room = width - LEFT - RIGHT - STAMP_WIDTH
+    write(page, LEFT, top - 0.62, title, room, size=TITLE)
+    write(page, LEFT, top - 0.92, subtitle, room, size=SUBTITLE, style="italic", color=FAINT_INK)
 
 
-def _draw_legend(page: Axes) -> None:
+def draw_legend(page: Axes) -> None:
     """Swatches in a line under the heading."""
     from matplotlib.patches import Rectangle
 
-    x, y = LEFT, page.get_ylim()[1] - 1.37
+    (_, width), (_, top) = page.get_xlim(), page.get_ylim()
+    x, y = LEFT, top - 1.37
     for name, face, lines, hatch in (
         ("movement", MOVEMENT, MOVEMENT, None),
         ("asleep", SLEEP, SLEEP, None),
@@ -263,39 +280,39 @@ def _draw_legend(page: Axes) -> None:
         swatch.set(linewidth=0.6 if hatch is None else 0, hatch=hatch, hatch_linewidth=0.4)
         page.add_patch(swatch)
         x += SWATCH_WIDTH + 0.07
-        x += _write(page, x, y + 0.005, name, WIDTH, size=SMALL) + 0.24
+        x += write(page, x, y + 0.005, name, width - x, size=SMALL) + 0.24
 
 
-def _draw_caption(page: Axes, full_height: float) -> None:
-    rows = "Each row shows a day and, to its right, the day after, so that every night is seen whole."
-    scale = "Bars: five-minute means on a square-root scale."
-    cap = f"A full row is {full_height:,g} counts a minute; higher bars are cut off there."
-    for y, line in ((0.56, rows), (0.36, f"{scale} {cap}")):
-        _write(page, LEFT, y, line, WIDTH - LEFT - RIGHT, size=SMALL, style="italic", color=FAINT_INK)
-
-
-def _draw_stamp(page: Axes) -> None:
+def draw_stamp(page: Axes, middle: float) -> None:
     """SIMULATED, in the heading and again beside the rows, where a picture cut to its rows still shows it."""
-    top = page.get_ylim()[1]
+    (_, width), (_, top) = page.get_xlim(), page.get_ylim()
     word = "SIMULATED"
-    stamp = page.text(WIDTH - RIGHT - 0.08, top - 0.6, word, ha="right", size=STAMP, family=FONTS, color=WARNING)
+    stamp = page.text(width - RIGHT - 0.08, top - 0.6, word, ha="right", size=STAMP, family=FONTS, color=WARNING)
     stamp.set_bbox({"boxstyle": "square,pad=0.45", "facecolor": "none", "edgecolor": WARNING, "linewidth": 0.8})
-    middle = (BOTTOM + top - TOP) / 2
-    beside = page.text(WIDTH - 0.2, middle, " ".join(word), size=SMALL, family=FONTS, color=WARNING, rotation=270)
+    beside = page.text(width - 0.2, middle, " ".join(word), size=SMALL, family=FONTS, color=WARNING, rotation=270)
     beside.set(ha="center", va="center")
 
 
-def _write(
+def write(
     page: Axes, x: float, y: float, words: str, room: float, *, size: float, style: str = "normal", color: str = INK
 ) -> float:
-    """One line from (x, y) on, made to fit `room`; returns its width. All in inches but the size."""
+    """Writes one line from (x, y) on, made to fit `room`; returns its width. All in inches but the size."""
     line = " ".join(words.split())
     text = page.text(x, y, line, size=size, style=style, color=color, family=FONTS, parse_math=False)
     width = text.get_window_extent().width / DPI
-    if width > room:
-        shrunk = max(room / width, SHRINK_MIN)
-        text.set_fontsize(size * shrunk)
-        fitting = int(len(line) * room / (width * shrunk))
-        if fitting < len(line):
-            text.set_text(line[: fitting - 1].rstrip() + "…")
+    fit(text, room)
     return width
+
+
+def fit(text: Text, room: float) -> None:
+    """Sets a text smaller, and cuts it if that is not enough, until it is at most `room` inches wide."""
+    width = text.get_window_extent().width / DPI
+    if width <= room:
+        return
+    shrunk = max(room / width, SHRINK_MIN)
+    text.set_fontsize(float(text.get_fontsize()) * shrunk)
+    line = text.get_text()
+    fitting = int(len(line) * room / (width * shrunk)) + 1
+    while text.get_window_extent().width / DPI > room and fitting > 1:
+        fitting -= 1  # letters differ in width: the share of them is only where to begin
+        text.set_text(line[: fitting - 1].rstrip() + "…")

@@ -32,8 +32,11 @@ from clarity.client import Client
 from clarity.credentials import CredentialsError, FileTokens
 from clarity.edge import EdgeError
 from clarity.sending import CHUNK_BYTES, describe, naive, parcel_of, upload_id_of
+from clarity.v1.analysis_pb2 import AnalysisParameters
 from clarity.v1.health_data_service_pb2 import ReadSeriesDone, ReadSeriesResponse, SeriesBlock
+from clarity.v1.insight_pb2 import InsightKind
 from clarity.v1.metric_pb2 import Metric
+from clarity.v1.series_pb2 import Source
 
 TARGET = "127.0.0.1:50051"
 TARGET_VARIABLE = "CLARITYCLIENT_TARGET"
@@ -63,6 +66,10 @@ ADVICE = {
     "STORE_UNAVAILABLE": "run the same command again in a moment",
     "TOO_MANY_STREAMS": "run the same command again in a moment",
     "BUSY": "run the same command again in a moment",
+    "WINDOW_NOT_FOUND": "`clarity days` lists what is there",
+    "ANALYSIS_NOT_FOUND": "`clarity weeks` lists those there are",
+    "ANALYSIS_NOT_DONE": "`clarity watch` tells when it is done",
+    "INSIGHT_NOT_FOUND": "`clarity insight` tells a new one",
     "TIME_KIND_WRONG": "give --start and --end as civil times (no offset) or as instants (with one)",
     "UNIMPLEMENTED": "this server does not know the call; is it CLARITY, and as new as this command?",
 }
@@ -168,6 +175,8 @@ def _tell_what_to_try(server: str, edge: str) -> None:
         show.text((f"  clarity sign-up --target {server}", "command")),
         show.text((f"  clarity stream RECORDING.AWD --target {server}", "command")),
         show.text((f"  clarity days --target {server}", "command")),
+        show.text((f"  clarity weeks --target {server}", "command")),
+        show.text((f"  clarity insight --target {server}", "command")),
         show.text((f"  {Path(grpcurl).name} -plaintext {server} list", "command")),
         show.text((f"  curl -s -X POST http://{edge}/v1/auth:signIn -d '{SIGN_IN_BODY}'", "command")),
         show.text((f'  curl -s http://{edge}/v1/days -H "authorization: Bearer $TOKEN"', "command")),
@@ -351,6 +360,102 @@ def days(
     out.print(table if table.row_count else "No days yet: `clarity stream FILE` brings some.")
 
 
+@app.command()
+def weeks(
+    metric: MetricName = ACTIVITY,
+    start: Day = None,
+    end: Day = None,
+    superseded: Annotated[bool, typer.Option("--superseded", help="Those that newer data has replaced, too.")] = False,
+    json: Json = False,
+    target: Target = TARGET,
+) -> None:
+    """List analysed weeks: sleep, rhythm, and what PAT made of them."""
+    with _client(target) as client:
+        found = client.analyses(metric, start, end, superseded=superseded)
+        if json:
+            _print_all(found)
+            return
+        names = ("worn", "sleep", "asleep at", "SRI", "RA")
+        table = _table("week from", "source", *names, "PAT", "analysis", right=names)
+        for analysis in found:
+            line, source = show.week_line(analysis), analysis.window.source.device
+            numbers = (line.worn, line.sleep, line.onset, line.regularity, line.amplitude)
+            pat = f"{line.state}; {line.pat}" if line.state else line.pat
+            table.add_row(line.start, source, *numbers, pat, analysis.analysis_id)
+    out.print(table if table.row_count else "No weeks yet: each is analysed as soon as it is complete.")
+
+
+@app.command()
+def watch(
+    resume: Annotated[str, typer.Option(metavar="TOKEN", help="Go on after a token of an earlier watch.")] = "",
+    json: Json = False,
+    target: Target = TARGET,
+) -> None:
+    """Show every analysed week as it comes or changes, until Ctrl-C."""
+    with _client(target) as client, suppress(KeyboardInterrupt):
+        for message in client.watch(resume):
+            if json:
+                _print_json(message)
+            elif message.HasField("analysis"):
+                out.print(show.week_line(message.analysis).line())
+            else:
+                out.print(show.text((f"{message.caught_up.waiting_count} weeks wait", "quiet")))
+
+
+@app.command()
+def analyse(
+    start: Annotated[date, typer.Argument(parser=_day, metavar="DATE", help="The date the week begins on.")],
+    metric: MetricName = ACTIVITY,
+    source: Annotated[str, typer.Option(help="The device, where there are several.")] = "",
+    wear: Annotated[str, typer.Option(help="choi, troiano or none.")] = "",
+    sleep: Annotated[str, typer.Option(help="oakley, cole-kripke, sadeh, …; see docs/algorithms.md.")] = "",
+    rescoring: Annotated[bool, typer.Option("--rescoring", help="Apply Webster's rules after the scoring.")] = False,
+    target: Target = TARGET,
+) -> None:
+    """Analyse a week that is not complete, or in another way; prints its id."""
+    with _client(target) as client:
+        parameters = AnalysisParameters(wear=wear, sleep=sleep, rescoring=rescoring)
+        device = Source(device=source) if source else None
+        found = client.start_analysis(start, metric=metric, source=device, parameters=parameters)
+    out.print(show.text((show.state(found.state), "good"), f"  {found.analysis_id}"))
+
+
+@app.command()
+def insight(
+    analysis: Annotated[
+        str, typer.Argument(metavar="ANALYSIS", help="Of `clarity weeks`; by default the newest.")
+    ] = "",
+    brief: Annotated[bool, typer.Option("--brief", help="At most three sentences.")] = False,
+    json: Json = False,
+    target: Target = TARGET,
+) -> None:
+    """Tell what a week means, in sentences whose every number cites a fact."""
+    kind = InsightKind.INSIGHT_KIND_BRIEF if brief else InsightKind.INSIGHT_KIND_SUMMARY
+    with _client(target) as client:
+        found = client.tell(analysis, kind)
+    if json:
+        _print_json(found)
+        return
+    for line in show.insight_lines(found):
+        out.print(line)
+
+
+@app.command()
+def facts(
+    analysis: Annotated[str, typer.Argument(metavar="ANALYSIS", help="Of `clarity weeks`.")],
+    json: Json = False,
+    target: Target = TARGET,
+) -> None:
+    """List the facts of a week, with the minutes that each rests on."""
+    with _client(target) as client:
+        found = client.facts(analysis)
+        if json:
+            _print_all(found)
+            return
+        for number, fact in enumerate(found, start=1):
+            out.print(show.fact_line(number, fact))
+
+
 def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
@@ -452,15 +557,21 @@ def demo(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Show it at a running server, as far as that is possible from outside."),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Install these weights first; by default the demonstration model."),
+    ] = None,
 ) -> None:
-    """Show the whole service with one recording: a stream, a power cut, a resume, days, a picture, three readings."""
+    """Show the whole service with one recording: a stream, a power cut, days, weeks, a picture and an insight."""
     from clarity import demo as shown
 
     if target is not None:
         _target(target)
+    if target is not None and model is not None:
+        raise typer.BadParameter("--model is for a server of our own; install it where --target runs")
     try:
         with local.tidy():
-            shown.run(out, recording, target)
+            shown.run(out, recording, target, model)
     except shown.DemoFailed as why:
         _fail(str(why))
 

@@ -1,4 +1,4 @@
-"""The demonstration: one recording goes in, survives a power cut, and comes back as days and a picture.
+"""The demonstration: one recording goes in, survives a power cut, and comes back as days, weeks, a picture and words.
 
 Whatever it says on the screen it has checked; a claim that does not hold ends it with a sentence and exit code 1.
 """
@@ -32,25 +32,33 @@ from google.protobuf.json_format import Parse, ParseError
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 from rich.console import Console
+from rich.text import Text
 
-from clarity import actogram, local, recordings, show
+from clarity import actogram, local, page, recordings, show
+from clarity import models as model_command
 from clarity.calls import ClarityError, target_of
 from clarity.client import Client
 from clarity.credentials import MemoryTokens
 from clarity.recordings import Recording
 from clarity.sending import Event, Interrupted, Parcel, describe, naive, parcel_of, upload_id_of
+from clarity.v1.analysis_pb2 import Analysis
 from clarity.v1.day_pb2 import Day
-from clarity.v1.health_data_service_pb2 import ListDaysResponse, ReadSeriesDone, SeriesBlock
+from clarity.v1.health_data_service_pb2 import ListDaysResponse, ReadSeriesDone, SeriesBlock, WindowAnalysed
+from clarity.v1.insight_pb2 import Fact
 from clarity.v1.series_pb2 import UploadOpened, UploadProgress, UploadReceipt
 
 FOLDER = Path("var") / "demo"
 METRIC = "activity_counts_1min"
 MINUTE_S = 60
+PICTURE = "picture.png"
 CHUNK_SAMPLES = 60  # an hour of minutes
 DAY_MINUTES = 1440
 SEED = 1
+WAKE_MINUTES = 5  # a shorter one is a turn in bed
 INDENT = "   "
 METHOD = "clarity.v1.HealthDataService/ListDays"
+DEMONSTRATION = Path(__file__).parents[3] / "models" / "pat-s-depresjon-demo"
+INSTALL_TIMEOUT_S = 120
 PNG = b"\x89PNG\r\n\x1a\n"
 TOOL_TIMEOUT_S = 30
 
@@ -74,18 +82,22 @@ class _NotFetched(Exception):
     """The real recording cannot be had now; the text says why."""
 
 
-def run(out: Console, path: Path | None, target: str | None) -> None:
-    """Show everything. Raises DemoFailed, and the errors of what it uses."""
+def run(out: Console, path: Path | None, target: str | None, model: Path | None) -> None:
+    """Show everything, with a model installed first. Raises DemoFailed, and the errors of what it uses."""
     began = time.monotonic()
-    out.print(show.text(("CLARITY", "name"), "  a recording goes in, survives, and comes back as days"))
+    out.print(
+        show.text(("CLARITY", "name"), "  a recording goes in, survives, and comes back as days, weeks and words")
+    )
     with ExitStack() as held:
         held.enter_context(_alone(FOLDER))
         recording = chosen(out, path)
-        stage = held.enter_context(_stage(out, recording, target))
+        stage = held.enter_context(_stage(out, recording, target, model))
         stage.account()
+        stage.model()
         stage.stream()
         stage.interrupt()
         stage.picture()
+        stage.insight()
         stage.three_ways()
     stage.end(time.monotonic() - began)
 
@@ -100,7 +112,7 @@ def _alone(folder: Path) -> Iterator[None]:
         except BlockingIOError as why:
             raise DemoFailed(f"another demonstration is running in {folder}; wait for it, or end it") from why
         shutil.rmtree(folder / "server", ignore_errors=True)
-        (folder / "actogram.png").unlink(missing_ok=True)
+        (folder / PICTURE).unlink(missing_ok=True)
         yield
 
 
@@ -177,7 +189,7 @@ def _fetched() -> bytes:
 
 
 @contextmanager
-def _stage(out: Console, recording: Recording, target: str | None) -> Iterator[Stage]:
+def _stage(out: Console, recording: Recording, target: str | None, model: Path | None) -> Iterator[Stage]:
     """The server that it is shown at: one of our own, with Envoy, or the one at `target`."""
     _chapter(out, 2, "The server")
     if target is not None:
@@ -191,9 +203,13 @@ def _stage(out: Console, recording: Recording, target: str | None) -> Iterator[S
         "RECORDS": f"sqlite:{folder / 'clarity.db'}",
         "BLOBS": f"file:{folder / 'blobs'}",
         "KEYS": f"file:{folder / 'keys'}",
+        "MODELS": f"file:{folder / 'models'}",
         "DRAIN_S": "5",
     }
     folder.mkdir(parents=True)
+    wanted = model or (DEMONSTRATION if DEMONSTRATION.is_dir() else None)
+    if wanted is not None:
+        _install(out, wanted, settings["MODELS"])
     log = folder / "server.log"
     with local.Stand(folder, settings, log=log) as stand:
         _say(out, ("gRPC  ", "quiet"), (stand.server.address, "name"), (f"   process {stand.server.pid}", "quiet"))
@@ -206,6 +222,23 @@ def _stage(out: Console, recording: Recording, target: str | None) -> Iterator[S
                 raise DemoFailed(f"{why.text} (the server's log: {FOLDER / 'server' / log.name})") from why
 
 
+def _install(out: Console, model: Path, models: str) -> None:
+    """Install a model for the server to come. Raises DemoFailed with what the registry says against it."""
+    command = [*model_command.command(), "install", str(model)]
+    own = {name: value for name, value in os.environ.items() if not name.startswith(local.PREFIX)}
+    done = subprocess.run(
+        command,
+        env={**own, f"{local.PREFIX}MODELS": models},
+        capture_output=True,
+        text=True,
+        timeout=INSTALL_TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode:
+        raise DemoFailed(f"{model} is not installed: {done.stderr.strip().removeprefix('clarity: ')}")
+    _say(out, ("model ", "quiet"), done.stdout.partition("\n")[0])
+
+
 @dataclass(slots=True)
 class Stage:
     """What is shown, at which server, and what has been seen so far."""
@@ -216,6 +249,7 @@ class Stage:
     stand: local.Stand | None
     claims: int = 0
     days: list[Day] = field(default_factory=list)  # of the first upload, as they came
+    weeks: list[Analysis] = field(default_factory=list)  # the same
     receipt: UploadReceipt = field(default_factory=UploadReceipt)
 
     # ---- who
@@ -229,6 +263,18 @@ class Stage:
         session = self.client.sign_in(email, password)
         self._claim(made.account_id == session.account_id == self.client.account().account_id, "the account is ours")
         self._say((email, "name"), " is made and signed in, with a password nobody saw")
+
+    def model(self) -> None:
+        """Say which model answers, and the first thing that is to be known about it."""
+        found, advice = self.client.models()
+        serving = next((model for model in found if model.serving), None)
+        if serving is not None:
+            self._say(("PAT   ", "quiet"), (serving.name, "name"), f" (PAT-{serving.size}) reads the weeks")
+            self._say(("      ", "quiet"), (serving.summary, "warning"))
+        else:
+            self._say(("PAT   ", "quiet"), ("NO_MODEL", "warning"), ": the weeks come without PAT's part")
+        if advice:
+            self._say(("      ", "quiet"), (advice, "quiet"))
 
     # ---- in
 
@@ -251,6 +297,8 @@ class Stage:
     def _note(self, event: Event) -> None:
         if isinstance(event, Day):
             self.days.append(event)
+        elif isinstance(event, WindowAnalysed):
+            self.weeks.append(event.analysis)
         elif isinstance(event, UploadReceipt):
             self.receipt = event
 
@@ -260,7 +308,7 @@ class Stage:
         known = values[np.isfinite(values)]
         total = sum(_value(day, "activity_counts") for day in days)
         self._claim(receipt.sha256 == hashlib.sha256(_bytes(values)).digest(), "the receipt is for these bytes")
-        self._claim(len(days) == receipt.result_count, "every day that closed was told")
+        self._claim(len(days) + len(self.weeks) == receipt.result_count, "every day and week that closed was told")
         self._claim(sum(day.recorded_minutes for day in days) == len(known), "every count is in a day")
         self._claim(math.isclose(total, float(known.sum(dtype=np.float64))), "the days' counts are the recording's")
 
@@ -287,9 +335,12 @@ class Stage:
         self._claim(0 < broken.safe <= broken.resumed < parcel.total, "what was acknowledged in the middle was kept")
         self._claim(broken.receipt.sha256 == self.receipt.sha256, "both uploads have the same bytes")
         self._claim(days == same, "both uploads have the same days")
+        weeks, alike = list(map(_nameless, broken.weeks)), list(map(_nameless, self.weeks))
+        self._claim(weeks == alike, "both uploads have the same weeks")
         self._say(("checked", "good"), f"    {broken.safe:,} samples were acknowledged before the break;")
         self._say(f"           {broken.resumed:,} were there after it, and sending went on from there;")
-        self._say(f"           sha256 and all {len(days)} days equal those of the unbroken upload")
+        what = f"{len(days)} days and {len(weeks)} weeks" if weeks else f"{len(days)} days"
+        self._say(f"           sha256 and all {what} equal those of the unbroken upload")
 
     def _power_cut(self, parcel: Parcel, sensor: Sensor) -> Broken:
         """Kill the server in the middle, start it again, and let the client find its way."""
@@ -335,18 +386,51 @@ class Stage:
         blocks = self._read_back(days)
         values = np.concatenate([np.frombuffer(block.values, "<f4") for block in blocks])
         self._claim(values.tobytes() == _bytes(self.recording.values), "ReadSeries gives the recording, bit for bit")
-        path = FOLDER / "actogram.png"
-        first, last = _date(days[0]), _date(days[-1])
-        actogram.draw(
-            traces(days, values, naive(blocks[0].civil)),
-            path,
+        found = [week for week in self.client.analyses(METRIC) if week.window.source == source]
+        self._claim(found == self.weeks, "ListAnalyses gives the weeks that the stream gave")
+        path = FOLDER / PICTURE
+        page.draw(self._page(traces(days, values, naive(blocks[0].civil)), days), path)
+        self._claim(path.read_bytes().startswith(PNG), "the picture is a picture")
+        what = f"{len(days)} days and {len(found)} weeks" if found else f"{len(days)} days"
+        self._say(f"{len(values):,} values and {what} came back, bit for bit what went in")
+        self._say(("look   ", "quiet"), (f"{_opener()} {path}", "command"))
+
+    def _page(self, drawn: Sequence[actogram.DayTrace], days: Sequence[Day]) -> page.Page:
+        """What stands on the page: all days and nights, and the week in which the device was worn most."""
+        first, last = drawn[0].date, drawn[-1].date
+        best = max(self.weeks, key=lambda week: week.window.worn_minutes, default=None)
+        return page.Page(
+            days=drawn,
+            nights=[night_bar(day, before) for before, day in zip([None, *days], days, strict=False)],
+            profile=None if best is None else profile_of(best, drawn),
             title=f"{len(days)} days of movement",
-            subtitle=f"{source.device}, {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+            subtitle=f"{_device(self.recording)}, {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+            figures=[] if best is None else figures_of(best),
             simulated=self.recording.simulated,
         )
-        self._claim(path.read_bytes().startswith(PNG), "the picture is a picture")
-        self._say(f"{len(values):,} values and {len(days)} days came back, bit for bit what went in")
-        self._say(("look   ", "quiet"), (f"{_opener()} {path}", "command"))
+
+    def insight(self) -> None:
+        """Tell what the newest week means, and open one of its facts down to the minutes."""
+        self._chapter(7, "What it means: every number points at its data")
+        if not self.weeks:
+            short = "this recording has no whole week from midnight to midnight, so there is nothing to tell"
+            self._say(("nothing", "warning"), f"    {short}")
+            return
+        told = self.client.tell(self.weeks[-1].analysis_id)
+        self._claim(told == self.client.insight(told.insight_id), "GetInsight gives what GenerateInsight gave")
+        for line in show.insight_lines(told):
+            self._say(line)
+        fact = next((fact for fact in told.facts if fact.HasField("value") and fact.HasField("date")), told.facts[0])
+        self._opened(fact)
+
+    def _opened(self, fact: Fact) -> None:
+        """Read the minutes that a fact rests on, and find them in the recording."""
+        *blocks, done = self.client.minutes(fact.minutes)
+        assert isinstance(done, ReadSeriesDone)
+        found = b"".join(block.values for block in blocks if isinstance(block, SeriesBlock))
+        self._claim(found in _bytes(self.recording.values), "the minutes behind the fact are the recording's")
+        what = f"“{fact.name.replace('_', ' ')}: {fact.text}”"
+        self._say(("opened", "good"), f"     {what} rests on {done.sample_count:,} minutes, read back by its own range")
 
     def _read_back(self, days: Sequence[Day]) -> list[SeriesBlock]:
         start = datetime.combine(_date(days[0]), datetime.min.time())
@@ -356,7 +440,7 @@ class Stage:
 
     def three_ways(self) -> None:
         """Ask the same question by a stub, by curl through Envoy and by grpcurl, and compare the answers."""
-        self._chapter(7, "One question, asked three ways")
+        self._chapter(8, "One question, asked three ways")
         best = max(self.days, key=lambda day: day.worn_minutes)
         day = _date(best)
         answer = ListDaysResponse(days=self.client.days(METRIC, day, day + timedelta(days=1)))
@@ -442,7 +526,7 @@ class Stage:
     def _chapter(self, number: int, title: str) -> None:
         _chapter(self.out, number, title)
 
-    def _say(self, *parts: str | tuple[str, str]) -> None:
+    def _say(self, *parts: str | Text | tuple[str, str]) -> None:
         _say(self.out, *parts)
 
 
@@ -496,6 +580,7 @@ class Broken:
     safe: int = 0  # samples acknowledged before the break
     resumed: int = 0  # samples there after it
     days: list[Day] = field(default_factory=list)
+    weeks: list[Analysis] = field(default_factory=list)
     receipt: UploadReceipt = field(default_factory=UploadReceipt)
 
     def note(self, event: Event) -> None:
@@ -505,6 +590,8 @@ class Broken:
                 self.resumed = event.committed_samples
             case Day():
                 self.days.append(event)
+            case WindowAnalysed():
+                self.weeks.append(event.analysis)
             case UploadReceipt():
                 self.receipt = event
 
@@ -570,6 +657,87 @@ def _sourceless(day: Day) -> Day:
     return same
 
 
+def _nameless(week: Analysis) -> Analysis:
+    """A week without what tells it from the same week of another source."""
+    same = Analysis()
+    same.CopyFrom(week)
+    same.ClearField("analysis_id")
+    same.window.ClearField("source")
+    return same
+
+
+def night_bar(day: Day, before: Day | None) -> page.NightBar:
+    """The night that leads to a day as the page draws it; of the day before it takes the minutes asleep."""
+    if not day.night.HasField("sleep"):
+        return page.NightBar(_date(day), show.reason(day.night.unavailable))
+    sleep, midnight = day.night.sleep, datetime.combine(_date(day), datetime.min.time())
+    onset, woke = (
+        (naive(at) - midnight) // timedelta(minutes=1) for at in (sleep.onset_time, sleep.final_awakening_time)
+    )
+    in_bed = (
+        sleep.onset_latency_minutes
+        + sleep.total_sleep_minutes
+        + sleep.wake_after_onset_minutes
+        + sleep.latency_to_arising_minutes
+    )
+    efficiency = 100 * sleep.total_sleep_minutes / in_bed
+    wakes = tuple(_wakes(onset, woke, _asleep(before, -DAY_MINUTES) + _asleep(day, 0)))
+    return page.NightBar(_date(day), page.Sleep(onset, woke, sleep.total_sleep_minutes, efficiency, wakes))
+
+
+def _asleep(day: Day | None, shift: int) -> list[tuple[int, int]]:
+    return [] if day is None else [(one.start_minute + shift, one.end_minute + shift) for one in day.asleep]
+
+
+def _wakes(onset: int, woke: int, asleep: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The wakes between falling asleep and waking for the day that are long enough to see."""
+    at = onset
+    for start, end in asleep:
+        if at < start < woke and start - at >= WAKE_MINUTES:
+            yield at, start
+        at = max(at, end)
+
+
+def profile_of(week: Analysis, drawn: Sequence[actogram.DayTrace]) -> page.Profile:
+    """The average day of a week, with its quietest and its most active hours."""
+    first = _first(week)
+    its = [day for day in drawn if first <= day.date < first + timedelta(days=7)]
+    over = f"the week from {actogram.label(first)}"
+    return page.Profile(page.average_day(its), _hours(week, "l5"), _hours(week, "m10"), over)
+
+
+def _first(week: Analysis) -> date:
+    start = week.window.start_date
+    return date(start.year, start.month, start.day)
+
+
+def _hours(week: Analysis, name: str) -> page.Window | str:
+    measures = {measure.measure: measure for measure in week.measures}
+    mean, onset = measures[name], measures[f"{name}_onset"]
+    if not (mean.HasField("value") and onset.HasField("value")):
+        return show.reason(mean.unavailable)
+    return page.Window(round(onset.value), mean.value)
+
+
+def figures_of(week: Analysis) -> list[tuple[str, str]]:
+    """The numbers of a week that the page sets beside the average day, under its first date."""
+    measures = {measure.measure: measure for measure in week.measures}
+
+    def said(name: str, form: Callable[[float], str]) -> str:
+        measure = measures[name]
+        return form(measure.value) if measure.HasField("value") else show.reason(measure.unavailable)
+
+    return [
+        ("Week from", actogram.label(_first(week))),
+        ("Sleep a night", said("night_total_sleep", show.duration)),
+        ("Sleep efficiency", said("night_efficiency", "{:.0f} %".format)),
+        ("Sleep regularity index", said("sleep_regularity_index", "{:.0f}".format)),
+        ("Interdaily stability", said("interdaily_stability", "{:.2f}".format)),
+        ("Intradaily variability", said("intradaily_variability", "{:.2f}".format)),
+        ("Relative amplitude", said("relative_amplitude", "{:.2f}".format)),
+    ]
+
+
 def _unnumbered(day: Day) -> Day:
     same = Day()
     same.CopyFrom(day)
@@ -604,7 +772,7 @@ def _chapter(out: Console, number: int, title: str) -> None:
     out.print(show.text((f"{number}", "number"), "  ", (title, "name")))
 
 
-def _say(out: Console, *parts: str | tuple[str, str]) -> None:
+def _say(out: Console, *parts: str | Text | tuple[str, str]) -> None:
     out.print(show.text(INDENT, *parts))
 
 

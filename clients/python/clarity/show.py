@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from types import TracebackType
@@ -15,7 +16,10 @@ from rich.theme import Theme
 
 from clarity.actogram import label
 from clarity.sending import Event, Interrupted
+from clarity.v1.analysis_pb2 import Analysis, AnalysisState, PatReading
 from clarity.v1.day_pb2 import Day, Measure, UnavailableReason
+from clarity.v1.health_data_service_pb2 import WindowAnalysed
+from clarity.v1.insight_pb2 import Fact, Insight
 from clarity.v1.series_pb2 import UploadOpened, UploadProgress, UploadReceipt
 
 THEME = Theme(
@@ -91,10 +95,122 @@ def day_line(day: Day) -> DayLine:
 def _outcome(measure: Measure | None, form: str) -> str:
     if measure is None:
         return "–"
-    if measure.HasField("value"):
-        return form.format(measure.value)
-    name = UnavailableReason.Name(measure.unavailable)
-    return name.removeprefix("UNAVAILABLE_REASON_").lower().replace("_", " ")
+    return form.format(measure.value) if measure.HasField("value") else reason(measure.unavailable)
+
+
+def reason(unavailable: UnavailableReason) -> str:
+    """Return why there is no number, in words."""
+    return UnavailableReason.Name(unavailable).removeprefix("UNAVAILABLE_REASON_").lower().replace("_", " ")
+
+
+def clock(minute: float) -> str:
+    """Return minutes after midnight as a time of day: 23:48."""
+    hours, rest = divmod(round(minute) % (24 * MINUTES_AN_HOUR), MINUTES_AN_HOUR)
+    return f"{hours:02}:{rest:02}"
+
+
+@dataclass(frozen=True, slots=True)
+class WeekLine:
+    """An Analysis in words: what a row of a table, or a line of a stream, shows of it."""
+
+    start: str
+    state: str
+    worn: str
+    sleep: str
+    onset: str
+    regularity: str
+    amplitude: str
+    pat: str
+
+    def line(self) -> Text:
+        """Return the week on one line."""
+        if self.state:
+            return text((f"from {self.start:<15}", "day"), ("  ", "quiet"), (self.state, "warning"))
+        return text(
+            (f"from {self.start:<15}", "day"),
+            ("  sleep ", "quiet"),
+            (f"{self.sleep:>10}", "sleep"),
+            ("  asleep at ", "quiet"),
+            f"{self.onset:>5}",
+            ("  SRI ", "quiet"),
+            f"{self.regularity:>3}",
+            ("  RA ", "quiet"),
+            f"{self.amplitude:>4}",
+            ("  PAT ", "quiet"),
+            self.pat,
+        )
+
+
+def week_line(analysis: Analysis) -> WeekLine:
+    """Put an Analysis in words; where there is no number, its reason stands."""
+    measures = {measure.measure: measure for measure in analysis.measures}
+
+    def said(name: str, form: Callable[[float], str]) -> str:
+        measure = measures.get(name)
+        return form(measure.value) if measure is not None and measure.HasField("value") else _outcome(measure, "")
+
+    start, done = analysis.window.start_date, AnalysisState.ANALYSIS_STATE_SUCCEEDED
+    return WeekLine(
+        start=label(date(start.year, start.month, start.day)),
+        state="" if analysis.state == done else state(analysis.state),
+        worn=said("wear_coverage", "{:.0%}".format),
+        sleep=said("night_total_sleep", duration),
+        onset=said("night_onset_time", clock),
+        regularity=said("sleep_regularity_index", "{:.0f}".format),
+        amplitude=said("relative_amplitude", "{:.2f}".format),
+        pat=pat_words(analysis.pat),
+    )
+
+
+def state(found: AnalysisState) -> str:
+    """Return a state in words."""
+    return AnalysisState.Name(found).removeprefix("ANALYSIS_STATE_").lower()
+
+
+def pat_words(pat: PatReading) -> str:
+    """Say what PAT made of a week, or why nothing."""
+    match pat.WhichOneof("outcome"):
+        case "output":
+            which = f"{pat.model} (demonstration)" if pat.demonstration else pat.model
+            return f"read it with {which}"
+        case "unavailable":
+            why = pat.unavailable
+            if not pat.model:
+                return reason(why.reason)
+            return f"{reason(why.reason)}: {why.what.replace('_', ' ')} {why.found:g}, bound {why.needed:g}"
+        case _:
+            return "–"
+
+
+def insight_lines(insight: Insight) -> list[Text]:
+    """Put an insight on lines, its sentences marked where they cite, and below them what they cite."""
+    cited_ids = (cited.fact_id for sentence in insight.sentences for cited in sentence.citations)
+    numbers = {fact_id: number for number, fact_id in enumerate(dict.fromkeys(cited_ids), start=1)}
+    lines = []
+    for sentence in insight.sentences:
+        line, at = Text(), 0
+        for cited in sentence.citations:
+            line.append(sentence.text[at : cited.start])
+            line.append(sentence.text[cited.start : cited.end], "number")
+            line.append(f" [{numbers[cited.fact_id]}]", "quiet")
+            at = cited.end
+        line.append(sentence.text[at:])
+        lines.append(line)
+    facts = sorted(insight.facts, key=lambda fact: numbers[fact.fact_id])
+    return [*lines, *(fact_line(numbers[fact.fact_id], fact) for fact in facts)]
+
+
+def fact_line(number: int, fact: Fact) -> Text:
+    """Put a fact on a line: its number, what it is, its value, and how it was made."""
+    name = fact.name.replace("_", " ")
+    if fact.HasField("date"):
+        name += f", {label(date(fact.date.year, fact.date.month, fact.date.day))}"
+    return text(
+        (f"[{number:>2}] ", "quiet"),
+        f"{name:<42}",
+        (f"{fact.text or reason(fact.unavailable):>16}", "number"),
+        (f"  {fact.algorithm}@{fact.algorithm_version}, {fact.coverage_ratio:.0%} of the minutes", "quiet"),
+    )
 
 
 def duration(minutes: float) -> str:
@@ -138,7 +254,7 @@ def receipt_lines(receipt: UploadReceipt) -> list[Text]:
         text(
             ("receipt", "good"),
             f"    {receipt.total_samples:,} samples = {receipt.value_samples:,} with a value"
-            f" + {receipt.missing_samples:,} without, {receipt.result_count:,} days",
+            f" + {receipt.missing_samples:,} without, {receipt.result_count:,} results",
         ),
         text(("           sha256 ", "quiet"), receipt.sha256.hex()),
     ]
@@ -184,6 +300,8 @@ class UploadView:
                 self._committed(event.committed_samples)
             case Day():
                 self._line(text(("day        ", "good"), day_line(event).line()))
+            case WindowAnalysed():
+                self._line(text(("week       ", "good"), week_line(event.analysis).line()))
             case UploadReceipt():
                 for line in receipt_lines(event):
                     self._line(line)

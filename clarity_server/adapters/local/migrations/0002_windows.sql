@@ -1,6 +1,9 @@
 -- Schema 2: windows, their analyses, and what is told about them.
 
 ALTER TABLE results ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;  -- 0 a day, 1 a window
+-- The change that closed it: a result is derived from what was committed by then. Of older ones that is not known.
+ALTER TABLE results ADD COLUMN change INTEGER NOT NULL DEFAULT 0x7fffffffffffffff;
+CREATE INDEX changes_of_upload ON changes (account_id, upload_id, number, first_sample, count);
 DROP INDEX results_due;
 DROP INDEX results_by_day;
 CREATE INDEX results_due ON results (kind, account_id, place) WHERE body IS NULL AND failed = 0;
