@@ -28,8 +28,9 @@ from clarity.calls import Target
 from clarity.client import Client
 from clarity.credentials import MemoryTokens
 from clarity.local import HOST, PREFIX, wait_for
-from clarity.sending import describe, parcel_of
+from clarity.sending import Parcel, describe, parcel_of
 from clarity.v1 import auth_service_pb2 as auth
+from clarity.v1.health_data_service_pb2 import WindowAnalysed
 from clarity_server.rhythm.week import analyse
 
 METRIC = "activity_counts_1min"
@@ -88,8 +89,9 @@ def five_years() -> None:
         place = held.enter_context(processes.folder())
         server = held.enter_context(processes.clarity(place))
         client = held.enter_context(signed_in(server.address))
+        parcel = recorded(YEARS_DAYS)
         began = time.perf_counter()
-        weeks = imported(client, YEARS_DAYS)
+        weeks = imported(client, parcel)
         took = time.perf_counter() - began
         wait_for(lambda: client.waiting_count() == 0 or None, lambda: None)
         rest = time.perf_counter() - began
@@ -98,13 +100,16 @@ def five_years() -> None:
     print(f"  until the lists of days and weeks are settled, too: {rest:.1f} s")
 
 
-def imported(client: Client, days: int) -> int:
-    """Stream a recording and return how many weeks came back on the call."""
+def recorded(days: int) -> Parcel:
+    """Days of minutes, the same year again and again, ready to be sent."""
     year = recordings.simulate(1, min(days, 366))
     recording = replace(year, values=np.resize(year.values, days * DAY_MINUTES))
-    parcel = parcel_of(recording, describe(recording, METRIC, "bench"), uuid.uuid4().hex, CHUNK_SAMPLES)
-    heard = list(client.uploading(parcel))
-    return sum(type(event).__name__ == "WindowAnalysed" for event in heard)
+    return parcel_of(recording, describe(recording, METRIC, "bench"), uuid.uuid4().hex, CHUNK_SAMPLES)
+
+
+def imported(client: Client, parcel: Parcel) -> int:
+    """Stream a recording and return how many weeks came back on the call."""
+    return sum(isinstance(event, WindowAnalysed) for event in client.uploading(parcel))
 
 
 def signed_in(address: str) -> Client:
@@ -152,8 +157,9 @@ async def measured(address: str, token: str) -> None:
         for _ in range(ROUNDS):
             idle = await p99_ms(call)
             with await asyncio.to_thread(signed_in, address) as client:
-                await asyncio.to_thread(imported, client, 10)  # the account's first week: nothing is cold
-                uploading = asyncio.create_task(asyncio.to_thread(imported, client, BUSY_DAYS))
+                await asyncio.to_thread(imported, client, recorded(10))  # the account's first week: nothing is cold
+                busy_parcel = recorded(BUSY_DAYS)
+                uploading = asyncio.create_task(asyncio.to_thread(imported, client, busy_parcel))
                 await asyncio.sleep(1.0)  # the samples are in, and the days of the most part
                 busy = await p99_ms(call)
                 assert not uploading.done(), "PAT was done before the calls were: make BUSY_DAYS larger"

@@ -47,8 +47,8 @@ from clarity_server.ports import (
 )
 from clarity_server.rhythm.week import Method
 
-DAYS_PAGE = 32
-WINDOWS_PAGE = 8  # PAT-L takes a fifth of a second for each: nobody waits long for their turn
+PAGE = 32
+PAGE_WITH_MODEL = 8  # of windows: PAT-L takes a fifth of a second for each, and nobody should wait long for their turn
 SETTLE_S = 20.0
 WINDOWS_OF_DAY = range(-7, 2)
 """Where the windows begin, counted from a civil day, of which it holds a minute or a minute of their context."""
@@ -73,7 +73,7 @@ class Analyze:
 
     def derive_day_results(self) -> int:
         """Derive a page of the Days that uploads wait for; return how many there were."""
-        due = self.analyses.due_results(ClosingKind.DAY, DAYS_PAGE)
+        due = self.analyses.due_results(ClosingKind.DAY, PAGE)
         if due:
             tracks = self._tracks(due)
             wanted = [(track, _one_day(one.closing.civil_day)) for track, one in zip(tracks, due, strict=True)]
@@ -106,7 +106,7 @@ class Analyze:
 
     def derive_days(self, account_id: str | None = None) -> int:
         """Derive a page of touched days, of one account or of all; return how many there were."""
-        due = self.analyses.due_days(DAYS_PAGE, account_id)
+        due = self.analyses.due_days(PAGE, account_id)
         if due:
             wanted = [(_track(one.key), _one_day(one.key.civil_day)) for one in due]
             reels = Reels(self.series, self.keys, wanted)
@@ -145,7 +145,7 @@ class Analyze:
 
     def derive_window_results(self) -> int:
         """Derive a page of the Analyses that uploads wait for; return how many there were."""
-        due = self.analyses.due_results(ClosingKind.WINDOW, WINDOWS_PAGE)
+        due = self.analyses.due_results(ClosingKind.WINDOW, self._windows_page)
         if due:
             tracks = self._tracks(due)
             keys = [
@@ -173,7 +173,7 @@ class Analyze:
 
     def derive_windows(self) -> int:
         """Look at a page of touched windows, and analyse those that are whole; return how many there were."""
-        due = self.windows.due_windows(WINDOWS_PAGE)
+        due = self.windows.due_windows(self._windows_page)
         if due:
             reels = self._reels([one.key for one in due])
             looks = [self._touched_window(one, reels) for one in due]
@@ -205,7 +205,7 @@ class Analyze:
 
     def derive_analyses(self) -> int:
         """Run a page of the analyses that were asked for; return how many there were."""
-        due = self.windows.due_analyses(WINDOWS_PAGE)
+        due = self.windows.due_analyses(self._windows_page)
         if due:
             reels = self._reels([one.key for one in due])
             for one in due:
@@ -253,6 +253,10 @@ class Analyze:
             return made[0]
         failed = self._fails(lambda: made.append(self._sealed(key, failed_analysis(key, why))))
         return None if failed else made[0]
+
+    @property
+    def _windows_page(self) -> int:
+        return PAGE if self.model is None else PAGE_WITH_MODEL
 
     # ---- for both ----------------------------------------------------------------------------------------------------
 

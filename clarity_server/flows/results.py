@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -91,7 +91,8 @@ def _json(value: Day | Analysis) -> bytes:
 def _fields(value: object) -> object:
     """Return what JSON has no word for: a value's fields, or a date as text."""
     # asdict would copy every one of them, which takes longer than a week's analysis.
-    return {one.name: getattr(value, one.name) for one in fields(value)} if is_dataclass(value) else str(value)
+    names: tuple[str, ...] | None = getattr(type(value), "__slots__", None)
+    return str(value) if names is None else {name: getattr(value, name) for name in names}
 
 
 def _day(packed: bytes) -> Day:

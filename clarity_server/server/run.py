@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,9 @@ REFUSALS = (ConfigError, StartRefused, ClarityError)
 
 PATROL_EVERY_S = 1.0
 SWEEP_EVERY_S = 600.0
+SWITCH_INTERVAL_S = 0.0005
+"""How long a thread keeps the interpreter from others. With Python's own 5 ms a call waits for the derivation of weeks,
+and a derivation, which gives the interpreter away at every numpy operation, waits for calls."""
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 SERVICES = (
     auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"].full_name,
@@ -150,6 +154,7 @@ async def start(config: Config, more: Sequence[grpc.GenericRpcHandler] = ()) -> 
 async def serve(config: Config) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
     share_one_heap()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     trace.set_up(config.log_format)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

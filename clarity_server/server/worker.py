@@ -13,6 +13,7 @@ from clarity_server.server.boundary import failing
 LOOK_EVERY_S = 1.0  # for what another process committed
 PATIENCE_TURNS = 8  # how many pages of windows that somebody waits for go before one of those that nobody does
 DAYS_EVERY_S = 1.0  # a day in progress is derived again at most this often; ListDays does not wait for it
+DAYS_BESIDE_WEEKS_S = 10.0  # and while somebody waits for a week, only so often: both want the same interpreter
 
 
 class Worker:
@@ -24,6 +25,7 @@ class Worker:
         self._on_results = on_results
         self._stopped = False
         self._days_at = 0.0
+        self._weeks_wait = False  # whether somebody waits for a week
         self._lanes = (_Lane("days", self._derive_days), _Lane("windows", self._derive_windows))
 
     def start(self) -> None:
@@ -46,7 +48,8 @@ class Worker:
         days, _ = self._lanes
         while not self._stopped and self._analyze.derive_day_results():
             self._on_results()
-        if time.monotonic() - self._days_at < DAYS_EVERY_S:
+        waited_s = time.monotonic() - self._days_at
+        if waited_s < (DAYS_BESIDE_WEEKS_S if self._weeks_wait else DAYS_EVERY_S):
             return
         while not self._stopped and not days.woken.is_set() and self._analyze.derive_days():
             self._lanes[1].woken.set()  # a changed day makes windows due
@@ -58,6 +61,7 @@ class Worker:
         while not self._stopped:
             turn += 1
             done = analyze.derive_window_results() + analyze.derive_analyses()
+            self._weeks_wait = bool(done)
             if not done or turn % PATIENCE_TURNS == 0:
                 done += analyze.derive_windows()
             if not done:

@@ -1,6 +1,7 @@
 """Proto to domain and back, one function a message: accounts, time, uploads, days. Analyses are in wire_insight."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 from google.protobuf.duration_pb2 import Duration
@@ -329,20 +330,29 @@ def to_day(day: Day) -> day_pb2.Day:
 
 def to_measure(measure: Measure) -> day_pb2.Measure:
     """Return a number with its provenance, or why there is none."""
-    message = day_pb2.Measure(
-        measure=measure.measure,
-        ucum_unit=measure.ucum_unit,
-        coverage_ratio=measure.coverage_ratio,
-        algorithm=measure.algorithm,
-        algorithm_version=measure.algorithm_version,
-        parameters=measure.parameters,
-        input_digest=measure.input_digest,
-    )
+    made_by = (measure.algorithm, measure.algorithm_version, tuple(measure.parameters.items()))
+    message = day_pb2.Measure()
+    message.CopyFrom(_described(measure.measure, measure.ucum_unit, *made_by))
+    message.coverage_ratio, message.input_digest = measure.coverage_ratio, measure.input_digest
     if isinstance(measure.outcome, Unavailable):
         message.MergeFrom(day_pb2.Measure(unavailable=reason(measure.outcome)))
     else:
         message.value = measure.outcome
     return message
+
+
+@lru_cache(maxsize=1024)
+def _described(
+    measure: str, ucum_unit: str, algorithm: str, version: str, parameters: tuple[tuple[str, str], ...]
+) -> day_pb2.Measure:
+    """Return what is the same in every number of a kind: a week has forty, each with the parameters it was made by."""
+    return day_pb2.Measure(
+        measure=measure,
+        ucum_unit=ucum_unit,
+        algorithm=algorithm,
+        algorithm_version=version,
+        parameters=dict(parameters),
+    )
 
 
 def reason(why: Unavailable) -> str:

@@ -24,7 +24,7 @@ from clarity_server.domain.ids import new_id
 from clarity_server.domain.measures import Unavailable
 from clarity_server.domain.metrics import ACTIVITY_COUNTS
 from clarity_server.domain.series import Source
-from clarity_server.flows.analyze import WINDOWS_PAGE
+from clarity_server.flows.analyze import PAGE as WORKER_PAGE
 from clarity_server.flows.weeks import PAGE, PAGE_MAX, QUEUED_MAX, WATCH_PAGE, method
 from clarity_server.rhythm.sleep import SCORERS
 from clarity_server.rhythm.wear import DETECTORS
@@ -425,7 +425,7 @@ def test_dates_are_a_range_of_first_days_without_its_end(uploads: UploadWorld) -
 def test_the_size_of_a_page_has_a_default_and_a_maximum(uploads: UploadWorld) -> None:
     upload(uploads, recording(9))
     fill(uploads, QUEUED_MAX)
-    assert uploads.analyze.derive_analyses() == WINDOWS_PAGE
+    assert uploads.analyze.derive_analyses() == WORKER_PAGE
     fill(uploads, QUEUED_MAX + 1)
     assert len(uploads.weeks.list(ACCOUNT, "", ALL, False, 0, "")[0]) == PAGE
     assert len(uploads.weeks.list(ACCOUNT, "", ALL, False, 10_000, "")[0]) == PAGE_MAX == QUEUED_MAX
