@@ -32,7 +32,7 @@ from clarity_server.domain.measures import Measure, Night, Sleep, Unavailable
 from clarity_server.domain.metrics import ACTIVITY_COUNTS
 from clarity_server.domain.models import Kind, Manifest
 from clarity_server.domain.series import Source
-from clarity_server.flows.analyze import Analyze
+from clarity_server.flows.analyze import PAGE, Analyze
 from clarity_server.flows.describe import DEFAULT_METHOD, analysis_id
 from clarity_server.flows.grid import Grid
 from clarity_server.pat.scaling import Scaler, Transform
@@ -841,12 +841,12 @@ def test_another_account_s_data_changes_nothing(uploads: UploadWorld) -> None:
 
 
 def test_a_page_of_one_account_s_weeks_makes_no_other_account_wait_but_its_turn(uploads: UploadWorld) -> None:
-    upload(uploads, recording(floating(), 16 * DAY_MINUTES))
+    upload(uploads, recording(floating(), (PAGE + 9) * DAY_MINUTES))
     other = fresh_account(uploads)
     upload(uploads, recording(floating(), CLOSES), other)
     while uploads.analyze.derive_day_results():
         pass
-    assert uploads.analyze.derive_window_results() == 8
+    assert uploads.analyze.derive_window_results() == PAGE
     assert len(weeks_of(uploads, "u", other)) == 1
 
 

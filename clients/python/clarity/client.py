@@ -19,7 +19,7 @@ from contextlib import aclosing
 from datetime import UTC, date, datetime
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -60,6 +60,22 @@ PAGES_MAX = 10_000  # of one list: a server that never comes to an end is not be
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+
+
+class Paged(Protocol):
+    """Asks for a page of a list."""
+
+    page_token: str
+
+
+class Page(Protocol):
+    """A page of a list."""
+
+    next_page_token: str
+
+
+PQ = TypeVar("PQ", bound=Paged)
+PA = TypeVar("PA", bound=Page)
 
 
 def _kept(session: account_pb2.Session, email: str) -> SignedIn:
@@ -130,24 +146,14 @@ class Client:
     def metrics(self) -> Iterator[Metric]:
         """Yield the catalogue, by name."""
         request = health.ListMetricsRequest()
-        for _ in range(PAGES_MAX):
-            page = self._call(self._health.ListMetrics, request)
+        for page in self._pages(self._health.ListMetrics, request):
             yield from page.metrics
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return
-        raise _endless("metrics")
 
     def days(self, metric: str = "", start: date | None = None, end: date | None = None) -> Iterator[Day]:
         """Yield the civil days of [start, end), by date and source."""
         request = health.ListDaysRequest(metric=metric, start_date=_date(start), end_date=_date(end))
-        for _ in range(PAGES_MAX):
-            page = self._call(self._health.ListDays, request)
+        for page in self._pages(self._health.ListDays, request):
             yield from page.days
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return
-        raise _endless("days")
 
     def get_upload(self, upload_id: str, after_result: int = 0) -> health.GetUploadResponse:
         """Return an upload and its results after a number, at most 100 of them."""
@@ -191,13 +197,8 @@ class Client:
         request = insights.ListAnalysesRequest(
             metric=metric, start_date=_date(start), end_date=_date(end), superseded=superseded
         )
-        for _ in range(PAGES_MAX):
-            page = self._call(self._insight.ListAnalyses, request)
+        for page in self._pages(self._insight.ListAnalyses, request):
             yield from page.analyses
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return
-        raise _endless("analyses")
 
     def waiting_count(self) -> int:
         """Return how many weeks wait to be looked at."""
@@ -258,25 +259,14 @@ class Client:
 
     def models(self) -> tuple[list[Model], str]:
         """Return the installed models, by name, and what the operator should do; empty for nothing."""
-        request, found = insights.ListModelsRequest(), list[Model]()
-        for _ in range(PAGES_MAX):
-            page = self._call(self._insight.ListModels, request)
-            found += page.models
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return found, page.advice
-        raise _endless("models")
+        pages = list(self._pages(self._insight.ListModels, insights.ListModelsRequest()))
+        return [model for page in pages for model in page.models], pages[-1].advice
 
     def facts(self, analysis_id: str) -> Iterator[Fact]:
         """Yield the facts of an analysis, in the order a person would ask."""
         request = insights.ListFactsRequest(analysis_id=analysis_id)
-        for _ in range(PAGES_MAX):
-            page = self._call(self._insight.ListFacts, request)
+        for page in self._pages(self._insight.ListFacts, request):
             yield from page.facts
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return
-        raise _endless("facts")
 
     def tell(self, analysis_id: str = "", kind: InsightKind = InsightKind.INSIGHT_KIND_SUMMARY) -> Insight:
         """Return what a week means, in sentences; without an id, of the newest week."""
@@ -290,13 +280,8 @@ class Client:
     def insights(self) -> Iterator[Insight]:
         """Yield what was told before, the newest first."""
         request = insights.ListInsightsRequest()
-        for _ in range(PAGES_MAX):
-            page = self._call(self._insight.ListInsights, request)
+        for page in self._pages(self._insight.ListInsights, request):
             yield from page.insights
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return
-        raise _endless("insights")
 
     # ---- recordings in
 
@@ -366,6 +351,17 @@ class Client:
             except grpc.RpcError as error:
                 self._recover(failure(error, self.target), failures, token)
                 failures += 1
+
+    def _pages(self, method: grpc.UnaryUnaryMultiCallable[PQ, PA], request: PQ) -> Iterator[PA]:
+        """Yield a list's pages, one at least. Raises ClarityError for one that never ends."""
+        for _ in range(PAGES_MAX):
+            page = self._call(method, request)
+            yield page
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+        text = f"the server's list does not end after {PAGES_MAX} pages"
+        raise ClarityError("CUT_OFF", text, code=grpc.StatusCode.OUT_OF_RANGE)
 
     def _recover(self, error: ClarityError, failures: int, token: str) -> None:
         """Do what helps against an error, or raise it."""
@@ -527,11 +523,6 @@ async def _async_requests(
 def _not_signed_in(target: Target) -> ClarityError:
     text = f"nobody is signed in at {target}"
     return ClarityError("NOT_SIGNED_IN", text, code=grpc.StatusCode.UNAUTHENTICATED)
-
-
-def _endless(what: str) -> ClarityError:
-    text = f"the server's list of {what} does not end after {PAGES_MAX} pages"
-    return ClarityError("CUT_OFF", text, code=grpc.StatusCode.OUT_OF_RANGE)
 
 
 def _date(day: date | None) -> Date | None:
