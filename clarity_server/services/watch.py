@@ -5,6 +5,7 @@ Everything is drawn from the store, page by page and only as fast as the client 
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from clarity.v1.insight_service_pb2 import CaughtUp, WatchAnalysesResponse
@@ -16,19 +17,35 @@ from clarity_server.services.live import Live
 from clarity_server.services.offload import Offload
 
 HEARTBEAT_S = 30.0
-LOOK_EVERY_S = 1.0  # how often to look for what another process derived
-LOOKS_APART_S = 0.1  # a worker at full speed wakes every watch of every account many times a second
 
 Since: TypeAlias = Callable[[str, str], tuple[Sequence[tuple[Analysis, str]], int]]
 """(account_id, resume token) → a page of analyses, each with the token after it, and how many weeks wait."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a watch looks and speaks."""
+
+    heartbeat_s: float = HEARTBEAT_S
+    look_every_s: float = 1.0  # for what another process derived
+    looks_apart_s: float = 0.1  # a worker at full speed wakes every watch of every account many times a second
+
+
 class Watch:
     """One account's analyses, as they come and change."""
 
-    def __init__(self, live: Live, offload: Offload, since: Since, identity: Identity, resume_token: str) -> None:
+    def __init__(
+        self,
+        live: Live,
+        offload: Offload,
+        since: Since,
+        identity: Identity,
+        resume_token: str,
+        pace: Pace = Pace(),
+    ) -> None:
         """Take what counts the streams, where to look and how, the verified caller, and where to begin."""
         self.identity = identity
+        self._pace = pace
         self._live = live
         self._offload = offload
         self._since = since
@@ -60,7 +77,7 @@ class Watch:
                 if page:  # perhaps there is more
                     continue
                 if waiting != told or _now() >= beat_at:
-                    told, beat_at = waiting, _now() + HEARTBEAT_S
+                    told, beat_at = waiting, _now() + self._pace.heartbeat_s
                     yield WatchAnalysesResponse(caught_up=CaughtUp(waiting_count=waiting), resume_token=self._token)
                 await self._any_news()
 
@@ -70,9 +87,9 @@ class Watch:
 
     async def _any_news(self) -> None:
         """Wait until a look is worth it."""
-        await asyncio.sleep(LOOKS_APART_S)
+        await asyncio.sleep(self._pace.looks_apart_s)
         try:
-            async with asyncio.timeout(LOOK_EVERY_S - LOOKS_APART_S):
+            async with asyncio.timeout(self._pace.look_every_s - self._pace.looks_apart_s):
                 await self._news.wait()
         except TimeoutError:
             return

@@ -18,23 +18,16 @@ from clarity_server.domain.errors import (
     StreamExpired,
     TooManyStreams,
 )
-from clarity_server.services import watch
 from clarity_server.services.live import Live, StreamLimits
 from clarity_server.services.offload import Offload
-from clarity_server.services.watch import Watch
+from clarity_server.services.watch import Pace, Watch
 from tests.services.samples import ANALYSIS
 
 OWL, LARK = (Identity(name * 26, f"session of {name}", 1000.0) for name in "ol")
 PAGE = 3
 LOOKS = 3
 WITHIN_S = 30.0
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks every 20 ms instead of every second."""
-    monkeypatch.setattr(watch, "LOOK_EVERY_S", 0.02)
-    monkeypatch.setattr(watch, "LOOKS_APART_S", 0.0)
+HURRIED = Pace(look_every_s=0.02, looks_apart_s=0.0)
 
 
 class Log:
@@ -68,14 +61,14 @@ def live(streams_max: int = 8, per_account_max: int = 8, *, ended: bool = False,
 
 @asynccontextmanager
 async def watching(
-    log: Log, over: Live, token: str = "", identity: Identity = OWL
+    log: Log, over: Live, token: str = "", identity: Identity = OWL, pace: Pace = HURRIED
 ) -> AsyncIterator[AsyncIterator[WatchAnalysesResponse]]:
     """Watch until the end of the block; no message takes longer than the test may wait."""
     offload = Offload(1)
     try:
         async with (
             asyncio.timeout(WITHIN_S),
-            aclosing(Watch(over, offload, log.since, identity, token).messages()) as messages,
+            aclosing(Watch(over, offload, log.since, identity, token, pace).messages()) as messages,
         ):
             yield messages
     finally:
@@ -118,11 +111,10 @@ async def test_a_watch_goes_on_after_its_token() -> None:
         assert await some(messages, 1) == [("0 waiting", "3")]
 
 
-async def test_what_comes_is_sent_when_it_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_comes_is_sent_when_it_is_woken() -> None:
     """Red if it waited for the next look: that is made to be far away."""
-    monkeypatch.setattr(watch, "LOOK_EVERY_S", 10 * WITHIN_S)
-    log, over = Log(), live()
-    async with watching(log, over) as messages:
+    log, over, far = Log(), live(), replace(HURRIED, look_every_s=10 * WITHIN_S)
+    async with watching(log, over, pace=far) as messages:
         assert await some(messages, 1) == [("0 waiting", "")]
         log.add(2)
         asyncio.get_running_loop().call_soon(over.wake)
@@ -147,11 +139,10 @@ async def test_a_change_of_how_many_wait_is_told() -> None:
         assert await some(messages, 1) == [("0 waiting", "")]
 
 
-async def test_a_heartbeat_says_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "HEARTBEAT_S", 0.0)
+async def test_a_heartbeat_says_the_same_again() -> None:
     log = Log()
     log.add()
-    async with watching(log, live()) as messages:
+    async with watching(log, live(), pace=replace(HURRIED, heartbeat_s=0.0)) as messages:
         assert await some(messages, 4) == [("1", "1"), *[("0 waiting", "1")] * 3]
 
 
