@@ -365,8 +365,8 @@ class Windows(Protocol):
         """Make each current analysis, stored before, that of its window, all in one transaction; clear the touches.
 
         A touch that came meanwhile stays. Every other analysis of the window that SUCCEEDED with another input, or in
-        the same way as the current one, is SUPERSEDED and numbered anew. A superseded one that is current again has
-        SUCCEEDED, numbered anew.
+        the same way as the current one, is SUPERSEDED and numbered anew; so is one that FAILED, where the current one
+        did not. A superseded one that is current again has SUCCEEDED, numbered anew.
         """
 
     def touch_older(self, method: str, model_digest: str) -> int:

@@ -330,13 +330,32 @@ def test_a_look_that_knows_nothing_of_the_minutes_only_clears_the_touch(world: W
     assert due_windows(world) == []
 
 
-@pytest.mark.parametrize("state", [State.QUEUED, State.FAILED])
-@pytest.mark.parametrize("current", [analysis("current"), None])
+@pytest.mark.parametrize(
+    ("state", "current"),
+    [
+        (State.QUEUED, analysis("current")),
+        (State.QUEUED, None),
+        (State.FAILED, None),
+        (State.FAILED, analysis("current", state=State.FAILED)),
+    ],
+)
 def test_what_never_succeeded_is_not_superseded(world: World, state: State, current: StoredAnalysis | None) -> None:
     (due,) = touch(world, WEEK.civil_day)
     world.windows.put([analysis("a", state=state, digest="other minutes"), *([current] if current else [])])
     settle(world, due, current)
     assert story(world)[0] == (1, "a", state)
+
+
+def test_what_failed_gives_way_to_what_succeeds_and_never_succeeds_itself(world: World) -> None:
+    (due,) = touch(world, WEEK.civil_day)
+    failed = analysis("failed", state=State.FAILED, digest="")
+    world.windows.put([failed, analysis("current")])
+    settle(world, due, analysis("current"))
+    assert story(world) == [(2, "current", State.SUCCEEDED), (3, "failed", State.SUPERSEDED)]
+    (again,) = touch(world, WEEK.civil_day, at=2)
+    world.windows.put([failed])
+    world.windows.settle([Look(again, failed, None)])
+    assert story(world) == [(2, "current", State.SUCCEEDED), (3, "failed", State.SUPERSEDED)]
 
 
 def test_other_windows_are_not_superseded(world: World) -> None:

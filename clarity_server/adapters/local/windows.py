@@ -43,9 +43,9 @@ PUT_ANALYSIS = """
     WHERE state IN ('QUEUED', 'FAILED') OR state = 'SUPERSEDED' AND excluded.state = 'SUCCEEDED'"""
 # Only superseded ones pile up in a window, and the index has none. What never succeeded does not change either.
 OUTDATED = """
-    SELECT analysis_id FROM analyses INDEXED BY analyses_in_force
+    SELECT analysis_id, state FROM analyses INDEXED BY analyses_in_force
     WHERE account_id = :account AND metric = :metric AND device = :device AND app = :app AND civil_day = :civil_day
-        AND state <> 'SUPERSEDED'
+        AND state <> 'SUPERSEDED' AND (state = 'SUCCEEDED' OR state = 'FAILED' AND :succeeded)
         AND analysis_id IS NOT :id AND (input_digest <> :input_digest OR method IS :method)
     ORDER BY number"""
 CHANGE_STATE = """
@@ -228,21 +228,25 @@ class SqliteWindows:
 
 def _supersede(connection: apsw.Connection, look: Look) -> int:
     """Supersede what has another input than the window now, or its analysis replaces, each under its own number."""
-    current, key = look.current, look.due.key
+    key = look.due.key
+    current = None if look.current is None or look.current.state is State.FAILED else look.current
     replacing = {
         "id": current and current.analysis_id,
         "method": current and current.method,
         "input_digest": look.input_digest,
+        "succeeded": current is not None,
     }
     window = dict(zip(("account", "metric", "device", "app", "civil_day"), _key(key), strict=True))
     outdated: Sequence[Row] = connection.execute(OUTDATED, {**replacing, **window}).fetchall()
-    change = (State.SUCCEEDED, State.SUPERSEDED)
-    return sum(_change(connection, key.account_id, analysis_id, *change) for (analysis_id,) in outdated)
+    return sum(
+        _change(connection, key.account_id, analysis_id, State(state), State.SUPERSEDED)
+        for analysis_id, state in outdated
+    )
 
 
 def _revive(connection: apsw.Connection, current: StoredAnalysis | None) -> int:
     """Let a superseded analysis succeed that is current again; return how many there were."""
-    if current is None:
+    if current is None or current.state is State.FAILED:
         return 0
     return _change(connection, current.key.account_id, current.analysis_id, State.SUPERSEDED, State.SUCCEEDED)
 

@@ -433,9 +433,11 @@ def insight(
     kind = InsightKind.INSIGHT_KIND_BRIEF if brief else InsightKind.INSIGHT_KIND_SUMMARY
     with _client(target) as client:
         found = client.tell(analysis, kind)
+        week = client.analysis(found.analysis_id)
     if json:
         _print_json(found)
         return
+    out.print(show.week_name(week))
     for line in show.insight_lines(found):
         out.print(line)
 

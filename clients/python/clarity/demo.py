@@ -418,6 +418,7 @@ class Stage:
             return
         told = self.client.tell(self.weeks[-1].analysis_id)
         self._claim(told == self.client.insight(told.insight_id), "GetInsight gives what GenerateInsight gave")
+        self._say(show.week_name(self.weeks[-1]))
         for line in show.insight_lines(told):
             self._say(line)
         fact = next((fact for fact in told.facts if fact.HasField("value") and fact.HasField("date")), told.facts[0])

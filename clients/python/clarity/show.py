@@ -162,6 +162,13 @@ def week_line(analysis: Analysis) -> WeekLine:
     )
 
 
+def week_name(analysis: Analysis) -> Text:
+    """Name a week by its first day and its source."""
+    start = analysis.window.start_date
+    named = f"{label(date(start.year, start.month, start.day))} {start.year}"
+    return text(("The week from ", "quiet"), (named, "day"), (f", {analysis.window.source.device}", "quiet"))
+
+
 def state(found: AnalysisState) -> str:
     """Return a state in words."""
     return AnalysisState.Name(found).removeprefix("ANALYSIS_STATE_").lower()
