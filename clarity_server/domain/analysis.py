@@ -103,11 +103,6 @@ class Analysis:
     hourly_means: tuple[tuple[int, float], ...] = ()  # (clock hour, counts a minute), hours never worn left out
     pat: PatReading | None = None
 
-    def outcome(self, measure: str) -> float | Unavailable:
-        """Return the number of this name, or why there is none."""
-        found = next((one.outcome for one in self.measures if one.measure == measure), None)
-        return Unavailable.FAILED if found is None else found
-
 
 @dataclass(frozen=True, slots=True)
 class Analysed:

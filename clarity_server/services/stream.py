@@ -58,7 +58,6 @@ class Stream:
         self._released = asyncio.Event()  # for the reader
         self._reader: asyncio.Task[None] | None = None
         self._opening: asyncio.Timeout | None = None  # while the first message is awaited
-        self._intake: Intake | None = None
         self._why: ClarityError | None = None
         self._finish: pb.FinishUpload | None = None
 
@@ -80,7 +79,6 @@ class Stream:
         with ExitStack() as held:
             held.enter_context(self._room.live.admitted(self))
             intake, after_result = await self._open()
-            self._intake = intake
             key = (intake.account_id, intake.stored.upload_id)
             held.enter_context(self._room.live.holding(key, self, UploadTakenOver()))
             yield pb.StreamSeriesResponse(opened=wire.to_opened(intake.stored))

@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -146,6 +145,21 @@ def weekly(server: local.Server, nine_days: Path, tmp_path_factory: pytest.TempP
     return person
 
 
+def watched(person: Person, *more: str) -> list[dict[str, object]]:
+    """All that `clarity watch` shows until it says that no week waits."""
+    found = list[dict[str, object]]()
+    command = [*COMMAND, "watch", "--json", *more]
+    with subprocess.Popen(command, env=person.environ, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            found.append(json.loads(line))
+            if found[-1].get("caught_up") == {}:
+                break
+        running.send_signal(signal.SIGINT)
+        assert running.wait(TIMEOUT_S) == 0
+    return found
+
+
 # ---- accounts ------------------------------------------------------------------------------------------------
 
 
@@ -252,9 +266,7 @@ def test_a_week_that_is_not_whole_or_another_way_is_analysed_when_asked_for(week
     asked = weekly.succeeds("analyse", day, "--sleep", "sadeh", "--rescoring").split()[-1]
     later = f"{datetime.fromisoformat(day) + timedelta(days=3):%Y-%m-%d}"
     weekly.succeeds("analyse", later)
-    deadline = time.monotonic() + TIMEOUT_S
-    while "queued" in weekly.succeeds("weeks") and time.monotonic() < deadline:
-        time.sleep(0.05)
+    watched(weekly)
     found = {one["analysis_id"]: one for one in map(json.loads, weekly.succeeds("weeks", "--json").splitlines())}
     assert found[asked]["parameters"] == {"wear": "choi", "sleep": "sadeh", "rescoring": True}
     short = next(one for one in found.values() if f"{one['window']['start_date']['day']:02}" == later[-2:])
@@ -281,24 +293,10 @@ def test_a_file_without_a_server_has_the_very_numbers_of_its_weeks(weekly: Perso
 
 
 def test_watching_shows_what_is_there_and_goes_on_after_a_token(weekly: Person) -> None:
-    def watched(*more: str) -> list[dict[str, object]]:
-        """Everything up to the first word that there is no more."""
-        found = []
-        command = [*COMMAND, "watch", "--json", *more]
-        with subprocess.Popen(command, env=weekly.environ, stdout=subprocess.PIPE, text=True) as running:
-            assert running.stdout is not None
-            for line in running.stdout:
-                found.append(json.loads(line))
-                if "caught_up" in found[-1]:
-                    break
-            running.send_signal(signal.SIGINT)
-            assert running.wait(TIMEOUT_S) == 0
-        return found
-
-    everything = watched()
+    everything = watched(weekly)
     assert len(everything) >= 3
-    assert watched("--resume", str(everything[-1]["resume_token"])) == everything[-1:]
-    assert watched("--resume", str(everything[0]["resume_token"])) == everything[1:]
+    assert watched(weekly, "--resume", str(everything[-1]["resume_token"])) == everything[-1:]
+    assert watched(weekly, "--resume", str(everything[0]["resume_token"])) == everything[1:]
     assert "start from the beginning" in weekly.fails("watch", "--resume", "nonsense")
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity_server.domain.analysis import Analysed
+from clarity_server.domain.analysis import Analysed, Analysis
 from clarity_server.domain.civil import MINUTE_MS, Start, StartKind
 from clarity_server.domain.days import Day
 from clarity_server.domain.ids import new_id
+from clarity_server.domain.measures import Unavailable
 from clarity_server.domain.metrics import ACTIVITY_COUNTS
 from clarity_server.domain.series import Append, Chunk, Descriptor, Source, StoredUpload
 from clarity_server.flows.analyze import Analyze
@@ -231,6 +232,10 @@ def fresh_account(world: UploadWorld) -> str:
     account_id = new_id()
     world.store.keys.create_data_key(account_id)
     return account_id
+
+
+def outcome_of(analysis: Analysis, measure: str) -> float | Unavailable:
+    return next(one.outcome for one in analysis.measures if one.measure == measure)
 
 
 def float32(values: Sequence[float] | NDArray[np.float32]) -> bytes:

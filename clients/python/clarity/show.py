@@ -15,6 +15,7 @@ from rich.text import Text
 from rich.theme import Theme
 
 from clarity.actogram import label
+from clarity.page import clock
 from clarity.sending import Event, Interrupted
 from clarity.v1.analysis_pb2 import Analysis, AnalysisState, PatReading
 from clarity.v1.day_pb2 import Day, Measure, UnavailableReason
@@ -103,12 +104,6 @@ def reason(unavailable: UnavailableReason) -> str:
     return UnavailableReason.Name(unavailable).removeprefix("UNAVAILABLE_REASON_").lower().replace("_", " ")
 
 
-def clock(minute: float) -> str:
-    """Return minutes after midnight as a time of day: 23:48."""
-    hours, rest = divmod(round(minute) % (24 * MINUTES_AN_HOUR), MINUTES_AN_HOUR)
-    return f"{hours:02}:{rest:02}"
-
-
 @dataclass(frozen=True, slots=True)
 class WeekLine:
     """An Analysis in words: what a row of a table, or a line of a stream, shows of it."""
@@ -155,7 +150,7 @@ def week_line(analysis: Analysis) -> WeekLine:
         state="" if analysis.state == done else state(analysis.state),
         worn=said("wear_coverage", "{:.0%}".format),
         sleep=said("night_total_sleep", duration),
-        onset=said("night_onset_time", clock),
+        onset=said("night_onset_time", lambda minute: clock(round(minute))),
         regularity=said("sleep_regularity_index", "{:.0f}".format),
         amplitude=said("relative_amplitude", "{:.2f}".format),
         pat=pat_words(analysis.pat),
