@@ -177,7 +177,9 @@ class Clock:
 
         Outside of what it was told the clock runs on as at the nearest time of which it was.
         """
-        known = [(at, offset) for at, offset in ((0, self.start.utc_offset_s), *self.moves) if offset is not None]
+        # One that is replaced at the very moment it begins was never in force.
+        by_moment = {at: offset for at, offset in ((0, self.start.utc_offset_s), *self.moves) if offset is not None}
+        known = list(by_moment.items())
         turns = [-FAR_MS, *(at for at, _ in known[1:]), FAR_MS]
         return [(*ends, offset) for ends, (_, offset) in zip(itertools.pairwise(turns), known, strict=True)]
 

@@ -193,6 +193,7 @@ def test_a_part_of_a_recording_has_the_days_of_the_whole(clock: Clock, one: int,
 
 @settings(max_examples=60, deadline=None)
 @given(clocks(SAMPLES))
+@example(Clock(Start(StartKind.OFFSET, 1, utc_offset_s=60), [(0, 0)]))  # moved before anything of it was shown
 def test_a_day_is_the_latest_the_clock_has_shown(clock: Clock) -> None:
     """Against a walk, minute by minute, just before it and at it."""
     shown: int | None = None
