@@ -617,12 +617,25 @@ def main() -> NoReturn:
     try:
         app()
     except (ClarityError, CredentialsError, local.LocalError, EdgeError, recordings.RecordingError, OSError) as error:
-        _fail(sentence(error))
+        _say(sentence(error))
+        _leave(1)
     sys.exit(0)
 
 
-def _fail(why: str) -> NoReturn:
+def _leave(code: int) -> NoReturn:
+    """End at once, all said: where a call has failed, gRPC's threads have kept an interpreter from ending by itself."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
+
+
+def _say(why: str) -> None:
     show.console(stderr=True).print(show.text(("clarity: ", "bad"), why))
+
+
+def _fail(why: str) -> NoReturn:
+    _say(why)
     sys.exit(1)
 
 
