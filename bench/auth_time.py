@@ -15,11 +15,11 @@ import numpy as np
 
 from clarity_server.adapters.local.accounts import SqliteAccounts
 from clarity_server.adapters.local.database import Database
+from clarity_server.adapters.local.hashing import Hashing
 from clarity_server.adapters.local.keys import DiskKeys
 from clarity_server.adapters.local.requests import SqliteRequests
 from clarity_server.adapters.local.sessions import SqliteSessions
 from clarity_server.domain.errors import CredentialsWrong
-from clarity_server.flows.hashing import Hashing
 from clarity_server.flows.sign_in import SignIn
 
 ROUNDS = 200

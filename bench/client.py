@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import google_crc32c
@@ -12,9 +13,12 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.type.datetime_pb2 import DateTime
 
-from clarity.v1 import auth_service_pb2 as auth
+from clarity.calls import Target
+from clarity.client import Client
+from clarity.credentials import MemoryTokens
+from clarity.local import outbox_of
+from clarity.mailbox import joined
 from clarity.v1 import health_data_service_pb2 as pb
-from clarity.v1.auth_service_pb2_grpc import AuthServiceStub
 from clarity.v1.health_data_service_pb2_grpc import HealthDataServiceStub
 from clarity.v1.series_pb2 import Chunk, SeriesDescriptor, Source
 
@@ -80,11 +84,17 @@ def empty_stream(channel: grpc.Channel) -> Stream:
     return cast(Stream, call)
 
 
-def sign_up(channel: grpc.Channel) -> str:
-    """Make an account and return its access token."""
-    stub, email = AuthServiceStub(channel), f"{uuid.uuid4().hex}@example.org"
-    stub.SignUp(auth.SignUpRequest(email=email, password=PASSWORD))
-    return stub.SignIn(auth.SignInRequest(email=email, password=PASSWORD)).session.access_token
+def sign_up(address: str, place: Path) -> str:
+    """Make an account at a server that keeps everything in a folder, and return its access token."""
+    with member(address, place) as client:
+        return client.token()
+
+
+def member(address: str, place: Path) -> Client:
+    """A client with an account of its own at such a server."""
+    client = Client(Target(address, tls=False), MemoryTokens())
+    joined(client, outbox_of(place), f"{uuid.uuid4().hex}@example.org", PASSWORD)
+    return client
 
 
 def bearer(token: str) -> tuple[tuple[str, str], ...]:

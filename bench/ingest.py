@@ -67,11 +67,11 @@ def ready(held: ExitStack, figures: Figures, values: NDArray[np.float32]) -> lis
     ceiling = empty_stream(held.enter_context(processes.channel(held.enter_context(processes.empty(place)))))
     rows = Rows(held.enter_context(processes.rows(place)), values)
     victoria = Victoria(held.enter_context(processes.victoria(place)), values)
-    little.send(clarity_stream(ours, sign_up(ours)))
+    little.send(clarity_stream(ours, sign_up(server.address, place)))
     little.send(ceiling)
 
     def clarity_round() -> None:
-        sent = upload.send(clarity_stream(ours, sign_up(ours)))
+        sent = upload.send(clarity_stream(ours, sign_up(server.address, place)))
         figures.receipt.append(len(values) / sent.receipt_s)
         figures.acknowledged.append(len(values) / sent.acknowledged_s)
 

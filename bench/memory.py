@@ -36,7 +36,7 @@ def growth_bytes(values: bytes) -> int:
         place = held.enter_context(processes.folder())
         server = held.enter_context(processes.clarity(place))
         channel = held.enter_context(processes.channel(server.address))
-        token = sign_up(channel)
+        token = sign_up(server.address, place)
         process = Path(f"/proc/{server.pid}")
         (process / "clear_refs").write_text(RESET_PEAK, encoding="ascii")
         before = bytes_of(process, "VmRSS")

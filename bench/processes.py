@@ -10,7 +10,7 @@ from pathlib import Path
 
 import grpc
 
-from clarity.local import HOST, Server, end, environment, free_port, spawn, wait_for
+from clarity.local import HOST, Server, end, environment, free_port, own_stores, spawn, wait_for
 
 VICTORIA = ("victoria-metrics", "victoria-metrics-prod")
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -33,14 +33,7 @@ def clarity(place: Path) -> Iterator[Server]:
 
 def settings(place: Path) -> dict[str, str]:
     """Return the settings of a server whose stores lie under a folder."""
-    return {
-        "LISTEN": f"{HOST}:0",
-        "RECORDS": f"sqlite:{place / 'var' / 'clarity.db'}",
-        "BLOBS": f"file:{place / 'var' / 'blobs'}",
-        "KEYS": f"file:{place / 'keys'}",
-        "MODELS": f"file:{place / 'models'}",
-        "JWKS_FILE": str(place / "jwks.json"),
-    }
+    return own_stores(place)
 
 
 @contextmanager

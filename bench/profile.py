@@ -21,8 +21,9 @@ def main() -> None:
         settings = {**processes.settings(place), "READY_FILE": str(ready)}
         with processes.module("bench.profiled", str(table), place=place, settings=settings):
             port = wait_for(lambda: processes.ready_port(ready), lambda: None)
-            with processes.channel(f"{HOST}:{port}") as channel:
-                Upload(values.tobytes()).send(clarity_stream(channel, sign_up(channel)))
+            address = f"{HOST}:{port}"
+            with processes.channel(address) as channel:
+                Upload(values.tobytes()).send(clarity_stream(channel, sign_up(address, place)))
         print(table.read_text(encoding="utf-8"))
 
 

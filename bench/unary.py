@@ -33,9 +33,8 @@ def main() -> None:
         settings = {**processes.settings(place), "READY_FILE": str(place / "ready.json")}
         held.enter_context(processes.module("bench.echoing", place=place, settings=settings))
         port = wait_for(lambda: processes.ready_port(place / "ready.json"), lambda: None)
-        with processes.channel(f"{HOST}:{port}") as channel:
-            token = sign_up(channel)
-        asyncio.run(measured(f"{HOST}:{port}", token))
+        address = f"{HOST}:{port}"
+        asyncio.run(measured(address, sign_up(address, place)))
 
 
 async def measured(address: str, token: str) -> None:

@@ -21,12 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import processes
-from bench.client import bearer, sign_up
+from bench.client import bearer, member, sign_up
 from bench.echoing import ECHO
 from clarity import recordings
-from clarity.calls import Target
 from clarity.client import Client
-from clarity.credentials import MemoryTokens
 from clarity.local import HOST, PREFIX, wait_for
 from clarity.sending import Parcel, describe, parcel_of
 from clarity.v1 import auth_service_pb2 as auth
@@ -40,7 +38,6 @@ CONTEXT = (720, 180)
 WEEKS = 200
 YEARS_DAYS = 5 * 365 + 1
 CHUNK_SAMPLES = 16 * 1024
-PASSWORD = "Bench-1918"
 DEMONSTRATION = Path("models") / "pat-s-depresjon-demo"
 
 ROUNDS = 5
@@ -88,7 +85,7 @@ def five_years() -> None:
     with ExitStack() as held:
         place = held.enter_context(processes.folder())
         server = held.enter_context(processes.clarity(place))
-        client = held.enter_context(signed_in(server.address))
+        client = held.enter_context(member(server.address, place))
         parcel = recorded(YEARS_DAYS)
         began = time.perf_counter()
         weeks = imported(client, parcel)
@@ -112,15 +109,6 @@ def imported(client: Client, parcel: Parcel) -> int:
     return sum(isinstance(event, WindowAnalysed) for event in client.uploading(parcel))
 
 
-def signed_in(address: str) -> Client:
-    """A client with an account of its own."""
-    client = Client(Target(address, tls=False), MemoryTokens())
-    email = f"{uuid.uuid4().hex}@example.org"
-    client.sign_up(email, PASSWORD)
-    client.sign_in(email, PASSWORD)
-    return client
-
-
 # ---- other calls while PAT runs ----------------------------------------------------------------------------------
 
 
@@ -133,9 +121,7 @@ def with_pat() -> None:
         held.enter_context(processes.module("bench.echoing", place=place, settings=settings))
         port = wait_for(lambda: processes.ready_port(place / "ready.json"), lambda: None)
         address = f"{HOST}:{port}"
-        with processes.channel(address) as channel:
-            token = sign_up(channel)
-        asyncio.run(measured(address, token))
+        asyncio.run(measured(address, place))
 
 
 def install(models: str) -> None:
@@ -144,9 +130,9 @@ def install(models: str) -> None:
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, f"{PREFIX}MODELS": models})
 
 
-async def measured(address: str, token: str) -> None:
+async def measured(address: str, place: Path) -> None:
     """Measure in interleaved rounds and print."""
-    rounds = []
+    rounds, token = [], await asyncio.to_thread(sign_up, address, place)
     async with grpc.aio.insecure_channel(address) as channel:
         echo = channel.unary_unary(ECHO, auth.GetAccountRequest.SerializeToString, auth.GetAccountRequest.FromString)
 
@@ -156,7 +142,7 @@ async def measured(address: str, token: str) -> None:
         await p99_ms(call)
         for _ in range(ROUNDS):
             idle = await p99_ms(call)
-            with await asyncio.to_thread(signed_in, address) as client:
+            with await asyncio.to_thread(member, address, place) as client:
                 await asyncio.to_thread(imported, client, recorded(10))  # the account's first week: nothing is cold
                 busy_parcel = recorded(BUSY_DAYS)
                 uploading = asyncio.create_task(asyncio.to_thread(imported, client, busy_parcel))

@@ -1,4 +1,7 @@
-"""`python -m clarity_server`: serve until told to stop; with `health`, ask a server that runs how it is."""
+"""`python -m clarity_server`: serve until told to stop; with `health`, ask a server that runs how it is.
+
+With `audit` or `accounts`, look after the stores of the settings: server/console.py.
+"""
 
 import argparse
 import asyncio
@@ -8,8 +11,11 @@ from clarity_server import config
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read the settings and serve, or ask; return the exit code."""
-    options = _parser().parse_args(arguments)
+    """Read the settings and serve, ask, or look after the stores; return the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] in (["audit"], ["accounts"]):
+        return _console(given)
+    options = _parser().parse_args(given)
     if options.settings:
         sys.stdout.write("\n".join(config.described()) + "\n")
         return 0
@@ -19,7 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="clarity_server", description="Serve CLARITY. Settings come from CLARITY_*.")
     parser.add_argument(
-        "verb", nargs="?", choices=["serve", "health"], default="serve", help="`health` asks a server that runs"
+        "verb",
+        nargs="?",
+        choices=["serve", "health"],
+        default="serve",
+        help="`health` asks a server that runs; `audit` and `accounts`, with a --help each, look after its stores",
     )
     parser.add_argument("--no-defaults", action="store_true", help="refuse to start unless every store is named")
     parser.add_argument("--settings", action="store_true", help="list the settings with their defaults, and exit")
@@ -45,6 +55,12 @@ def _health() -> int:
         return _refused(why, 1)  # a container's health check knows 0 and 1 only
     sys.stdout.write("SERVING\n")
     return 0
+
+
+def _console(arguments: list[str]) -> int:
+    from clarity_server.server import console  # noqa: PLC0415  asking and serving do without this
+
+    return console.main(arguments)
 
 
 def _refused(why: Exception, code: int) -> int:

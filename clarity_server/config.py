@@ -30,8 +30,16 @@ class Config:
     model_threads: int = field(default=1, metadata={"help": "threads the model may use; calls come first"})
     narrator: str = field(default="template:", metadata={"help": "who puts facts into words"})
     identity: str = field(default="local:", metadata={"help": "who knows the passwords"})
+    outbox: str = field(default="file:var/outbox", metadata={"help": "who brings mails: file:PATH or smtp://HOST:PORT"})
+    mail_from: str = field(default="clarity@localhost", metadata={"help": "the address that mails come from"})
+    erasure_grace_s: float = field(
+        default=7 * 86400.0, metadata={"help": "how long a deleted account can still be kept by signing in"}
+    )
+    rate_factor: float = field(default=1.0, metadata={"help": "multiplies every rate limit; 0 turns them off"})
+    trusted_proxies: str = field(
+        default="127.0.0.1,::1", metadata={"help": "whose x-forwarded-for is believed: addresses, joined by commas"}
+    )
     ready_file: str = field(default="", metadata={"help": "written with the port once serving; empty for none"})
-    jwks_file: str = field(default="var/jwks.json", metadata={"help": "public keys, for Envoy"})
     log_format: str = field(default="text", metadata={"help": "`text` for a terminal, `json` for a collector"})
     flag_sign_up: bool = field(default=True, metadata={"help": "whether people may make accounts themselves"})
     drain_s: float = field(default=20.0, metadata={"help": "how long calls may take to end after SIGTERM"})
@@ -57,7 +65,7 @@ def load(environ: Mapping[str, str] | None = None, *, no_defaults: bool = False)
     return replace(Config(), **parsed)
 
 
-_STORES = frozenset(PREFIX + name for name in ("LISTEN", "RECORDS", "BLOBS", "KEYS", "MODELS", "IDENTITY"))
+_STORES = frozenset(PREFIX + name for name in ("LISTEN", "RECORDS", "BLOBS", "KEYS", "MODELS", "IDENTITY", "OUTBOX"))
 _BOOLEANS = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
 
 

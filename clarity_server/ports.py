@@ -5,16 +5,20 @@ domain.errors (StoreFull, StoreUnavailable, StoreDamaged, …); the rest fly.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from clarity_server.domain.accounts import Account
+from clarity_server.domain.accounts import Account, Standing
 from clarity_server.domain.analysis import State
+from clarity_server.domain.audit import AuditEvent
+from clarity_server.domain.chain import Row, Verdict
+from clarity_server.domain.erasure import Erasure, ErasureState
 from clarity_server.domain.insight import Fact, Kind, Sentence
+from clarity_server.domain.mail import Mail
 from clarity_server.domain.models import Manifest
 from clarity_server.domain.series import (
     Append,
@@ -26,6 +30,11 @@ from clarity_server.domain.series import (
     Source,
     StoredUpload,
 )
+from clarity_server.domain.sharing import AccessEvent, Consent, Grant
+from clarity_server.domain.tickets import Ticket
+
+T = TypeVar("T")
+A = TypeVar("A")
 
 
 class Keys(Protocol):
@@ -40,35 +49,68 @@ class Keys(Protocol):
     def data_key(self, account_id: str) -> bytes:
         """Return an account's data key. Raises StoreDamaged when it is gone or cannot be unwrapped."""
 
+    def destroy_data_key(self, account_id: str) -> None:
+        """Destroy an account's data key, durably: what it sealed, in stores and backups, is noise from then on."""
+
     def signing_key(self) -> tuple[str, Ed25519PrivateKey]:
         """Return the key id and key that sign access tokens now."""
+
+    def rotate_signing_key(self) -> str:
+        """Make a new signing key; return its id. It signs once all who verify have had time to learn of it."""
+
+    def refresh(self) -> bool:
+        """Look for keys that another process made or retired; tell whether the JWKS has changed."""
 
     def jwks(self) -> dict[str, object]:
         """Return the public keys that verify access tokens, as a JSON Web Key Set (RFC 7517, 8037)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """An account's id and password hash: nothing to unseal, so finding one takes no longer than finding none."""
-
-    account_id: str
-    password_hash: str
+Change = Callable[[T | None], tuple[T | None, A]]
+"""What is stored → what shall be stored, and an answer. Pure: it may be called again where another came first."""
 
 
 class Accounts(Protocol):
-    """Who can sign in. Addresses are kept sealed and found by a keyed hash of their lower case."""
+    """Who there is. What tells who somebody is lies sealed with their data key; an address is found by a keyed hash.
 
-    def create(self, account: Account, password_hash: str) -> None:
-        """Store a new account. Raises EmailTaken; of two at once one wins."""
+    An address belongs to one account; those that are PENDING own theirs not yet, and there may be several of them.
+    """
 
-    def by_email(self, email: str) -> Credential | None:
-        """Find an account by its address, without regard to case."""
+    def create(self, account: Account) -> None:
+        """Store a new account and make its data key. Raises EmailTaken unless it is PENDING; of two one wins."""
+
+    def confirm(self, account_id: str) -> Account:
+        """Make a PENDING account ACTIVE and its address its own; one that is already is returned as it is.
+
+        Raises EmailTaken where the address belongs to another meanwhile, AccountNotFound.
+        """
+
+    def by_email(self, email: str) -> str | None:
+        """Find the id of the account that has an address, without regard to case, or else of the newest PENDING one."""
 
     def get(self, account_id: str) -> Account | None:
-        """Find an account by its id."""
+        """Find an account."""
 
-    def rehash(self, account_id: str, old_hash: str, new_hash: str) -> None:
-        """Replace a password hash by another of the same password, unless it has changed meanwhile."""
+    def change(self, account_id: str, change: Callable[[Account], Account]) -> Account:
+        """Replace an account by what a pure function makes of it; return it. Raises AccountNotFound, EmailTaken."""
+
+    def standings_since(self, at: float) -> Sequence[Standing]:
+        """List the standings of accounts whose state or `not_before` was changed at or after a time, by the clock."""
+
+    def remove_pending(self, before: float, limit: int) -> Sequence[str]:
+        """Remove PENDING accounts made before a time, with their keys and passwords; return their ids."""
+
+    def erasing(self, before: float, limit: int) -> Sequence[str]:
+        """List the ids of ERASING accounts whose `erase_time` is before a time."""
+
+
+class Passwords(Protocol):
+    """Who knows the password: argon2id hashes here, a vendor's user pool elsewhere."""
+
+    def put(self, account_id: str, password: str) -> None:
+        """Set a password. Raises Busy."""
+
+    def check(self, account_id: str | None, password: str) -> None:
+        """Check a password. Raises CredentialsWrong, after the same time where there is none to compare with; Busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +125,10 @@ class SessionRow:
     spent_time: float  # when it was made, in seconds since 1970
     expire_time: float
     ended_time: float | None = None
+    create_time: float = 0.0
+    lasts_s: float = 0.0  # from a refresh to the end
+    scopes: str = ""  # by name, joined by blanks
+    about: bytes = b""  # sealed: the device and the network
 
 
 class Sessions(Protocol):
@@ -100,8 +146,173 @@ class Sessions(Protocol):
     def end(self, session_id: str, at: float) -> None:
         """End a session; ending it again changes nothing."""
 
+    def end_all(self, account_id: str, at: float, but: str = "") -> Sequence[str]:
+        """End all sessions of an account, but one; return the ids of those that ended now."""
+
     def ended_since(self, at: float) -> Sequence[str]:
         """List the ids of sessions ended at or after a time."""
+
+    def of_account(
+        self, account_id: str, now: float, after: tuple[float, str] | None, limit: int
+    ) -> Sequence[SessionRow]:
+        """List sessions that live, the newest first by (create_time, session_id), after one."""
+
+
+class Tickets(Protocol):
+    """What waits for a code or another answer."""
+
+    def change(self, ticket_hash: bytes, change: Change[Ticket, A]) -> A:
+        """Replace a ticket, or none, by what a pure function makes of it, and return the function's answer.
+
+        Of two at once the second sees what the first left. One that has expired may be gone.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """An account's second factor as the store has it."""
+
+    account_id: str
+    secret: bytes  # sealed
+    confirmed: bool
+    last_step: int  # the newest time step that was accepted: no step counts twice
+    recovery_hashes: tuple[bytes, ...]  # of the codes that are left
+
+
+class Factors(Protocol):
+    """Second factors."""
+
+    def get(self, account_id: str) -> Factor | None:
+        """Find an account's."""
+
+    def change(self, account_id: str, change: Change[Factor, A]) -> A:
+        """Replace it, or none, by what a pure function makes of it, and return the function's answer. As Tickets."""
+
+
+class Consents(Protocol):
+    """What people agreed to. While one to ANALYSIS is stored as not given, nothing of the account is due."""
+
+    def of_account(self, account_id: str) -> Sequence[Consent]:
+        """List what was ever said, by purpose."""
+
+    def put(self, account_id: str, consents: Sequence[Consent]) -> None:
+        """Store consents in place of the older ones, all in one transaction."""
+
+
+class Grants(Protocol):
+    """Who may read whose data."""
+
+    def create(self, grant: Grant, in_force_max: int, now: datetime) -> Grant:
+        """Store a grant unless its id is there; return the stored one. Raises GrantsFull."""
+
+    def get(self, grant_id: str) -> Grant | None:
+        """Find a grant."""
+
+    def revoke(self, member_id: str, grant_id: str, at: datetime) -> Grant:
+        """Revoke a grant of a member; the first time counts. Raises GrantNotFound."""
+
+    def covering(self, member_id: str, reader_id: str, now: datetime) -> Sequence[Grant]:
+        """List the grants in force from one to the other."""
+
+    def given(self, member_id: str, after: tuple[float, str] | None, limit: int) -> Sequence[Grant]:
+        """List a member's, the newest first by (create_time, grant_id), after one."""
+
+    def received(self, reader_id: str, after: tuple[float, str] | None, limit: int) -> Sequence[Grant]:
+        """List a reader's, as `given` does."""
+
+
+class AccessEvents(Protocol):
+    """Who has read."""
+
+    def add(self, event: AccessEvent) -> AccessEvent:
+        """Store an event under the member's next number; return it with that."""
+
+    def list(self, member_id: str, before: int | None, limit: int) -> Sequence[AccessEvent]:
+        """List events by number, the highest first, from below a number on."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMail:
+    """A mail that waits, with its place and how often it was tried."""
+
+    place: int
+    mail: Mail
+    tries: int
+
+
+class Outbox(Protocol):
+    """Mails on their way: sealed, durable, and sent beside the calls that queue them."""
+
+    def put(self, mail: Mail, now: float) -> None:
+        """Queue a mail. One of kind NONE takes as long, and goes nowhere."""
+
+    def due(self, now: float, limit: int) -> Sequence[QueuedMail]:
+        """List what is to be sent, in order."""
+
+    def sent(self, place: int) -> None:
+        """Forget a mail that was handed over, or given up."""
+
+    def failed(self, place: int, retry_time: float) -> None:
+        """Let a mail wait for another try."""
+
+
+class Carrier(Protocol):
+    """Hands a mail over to whoever brings it."""
+
+    def carry(self, mail: Mail) -> None:
+        """Hand it over. Raises MailRefused where trying again is pointless, MailDelayed where it is not."""
+
+
+class Audit(Protocol):
+    """What happened, appended and chained by hash: a row cannot be edited, dropped or moved unseen."""
+
+    def append(self, event: AuditEvent) -> None:
+        """Write an event durably. What it raises must fail the operation that it stands for.
+
+        Of the event's `origin`, a network address, nothing is kept but a keyed digest.
+        """
+
+    def anchor(self) -> bool:
+        """Sign what is the last row now and keep that outside the store; tell whether there was anything new."""
+
+    def rows(self, after: int, limit: int) -> Sequence[Row]:
+        """List rows numbered above `after`, as they stand in the store."""
+
+    def verify(self) -> Verdict:
+        """Read all of it again, beside whoever appends, and say where it is first broken. Raises StoreDamaged."""
+
+
+class Ledger(Protocol):
+    """Erasures, outside the stores and their backups: what is in it stays erased whatever is put back."""
+
+    def create(self, erasure: Erasure) -> None:
+        """Store a new erasure, durably."""
+
+    def advance(self, old: Erasure, new: Erasure) -> bool:
+        """Replace `old` by `new`, durably, if what is stored is still in the state of `old`; tell whether."""
+
+    def by_secret(self, secret_hash: bytes) -> Erasure | None:
+        """Find an erasure by the hash of its receipt secret."""
+
+    def of_account(self, account_id: str) -> Erasure | None:
+        """Find the newest erasure of an account."""
+
+    def newest(self, states: Collection[ErasureState]) -> Sequence[Erasure]:
+        """List the newest erasure of each account where it is in one of these states."""
+
+
+class Holder(Protocol):
+    """Whatever keeps something of an account: a table, a directory, a cache."""
+
+    @property
+    def name(self) -> str:
+        """What the receipt calls it."""
+
+    def count(self, account_id: str) -> int:
+        """Count what there is of an account."""
+
+    def erase(self, account_id: str) -> int:
+        """Remove all of it and return how much there was. Erasing again finds nothing."""
 
 
 class Requests(Protocol):
@@ -251,7 +462,7 @@ class Analyses(Protocol):
         """List closings of a kind without a result, oldest first, fair between accounts; not those that failed."""
 
     def due_days(self, limit: int, account_id: str | None = None) -> Sequence[DueDay]:
-        """List touched days, of one account or all, oldest touch first; those that failed wait for another touch."""
+        """List touched days, oldest first, of one account or of all in turn; those that failed wait for another touch."""
 
     def put_results(self, puts: Sequence[PutResult]) -> None:
         """Store sealed results under their numbers, all in one transaction; the first one under a number stays."""

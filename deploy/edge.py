@@ -1,8 +1,7 @@
 # ruff: noqa: INP001  a script of the Dockerfile, which nobody imports
 """Writes what the edge image holds: our envoy.yaml with a container's two addresses, and the contract's descriptor set.
 
-The Dockerfile runs it. The paths stay: envoy.yaml names `build/clarity.binpb` and `var/jwks.json`, relative to where
-Envoy is started.
+The Dockerfile runs it. The path stays: envoy.yaml names `build/clarity.binpb`, relative to where Envoy is started.
 """
 
 import argparse

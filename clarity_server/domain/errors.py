@@ -4,13 +4,12 @@ The floor above decides codes and texts on the wire (server/errors.py); here sta
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 
 class ClarityError(Exception):
     """Is the root of all expected failures; its text is safe to show to the caller."""
 
-    retry_after_s: ClassVar[float | None] = None
+    retry_after_s: float | None = None
 
     def __init__(self, text: str, **facts: str | int) -> None:
         """Keep the text for a person and the facts for a program."""
@@ -125,6 +124,159 @@ class EmailTaken(ClarityError):
     def __init__(self) -> None:
         """Say what to do."""
         super().__init__("an account with this e-mail address exists; sign in")
+
+
+class CodeWrong(ClarityError):
+    """A code is not the one that was sent or is shown, or counts no more."""
+
+    def __init__(self, attempts_left: int = 0) -> None:
+        """Tell how many attempts are left, and not what was wrong."""
+        super().__init__("the code is wrong or counts no more", attempts_left=attempts_left)
+
+
+class ChallengeEnded(ClarityError):
+    """The sign-in that waited for an answer has ended."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("this sign-in has ended; sign in again")
+
+
+class AccountSuspended(ClarityError):
+    """An operator has suspended the account."""
+
+    def __init__(self) -> None:
+        """Say whom to ask."""
+        super().__init__("this account is suspended; ask the operator")
+
+
+class AccountDisabled(ClarityError):
+    """An operator has disabled the account."""
+
+    def __init__(self) -> None:
+        """Say whom to ask."""
+        super().__init__("this account is disabled; ask the operator")
+
+
+class AccountErasing(ClarityError):
+    """The account waits for its erasure."""
+
+    def __init__(self) -> None:
+        """Say how to keep it."""
+        super().__init__("this account waits for its erasure; sign in to keep it")
+
+
+class ScopeMissing(ClarityError):
+    """The access token does not hold a scope."""
+
+    def __init__(self, scope: str) -> None:
+        """Name the scope."""
+        super().__init__(f"the access token does not hold {scope}; sign in with it", scope=scope)
+
+
+class ScopeNotAllowed(ClarityError):
+    """A sign-in asked for a scope that the account's roles do not allow."""
+
+    def __init__(self, scope: str) -> None:
+        """Name the scope."""
+        super().__init__(f"this account's roles do not allow {scope[:64]!r}", scope=scope[:64])
+
+
+class RoleMissing(ClarityError):
+    """The account lacks a role."""
+
+    def __init__(self, role: str) -> None:
+        """Name the role."""
+        super().__init__(f"this call is for a {role}", role=role)
+
+
+class ConsentMissing(ClarityError):
+    """Consent to a purpose is not given."""
+
+    def __init__(self, purpose: str) -> None:
+        """Name the purpose."""
+        super().__init__(f"consent to {purpose} is not given; SetConsent gives it", purpose=purpose)
+
+
+class AccessNotGranted(ClarityError):
+    """No grant lets the caller read this of that account."""
+
+    def __init__(self) -> None:
+        """Say it alike for an account that does not exist."""
+        super().__init__("no grant in force lets you read this of that account")
+
+
+class SessionNotFound(ClarityError):
+    """This account has no such session."""
+
+    def __init__(self) -> None:
+        """Say it alike for an unknown id and for another account's."""
+        super().__init__("there is no session with this id")
+
+
+class TotpEnrolled(ClarityError):
+    """One-time codes are on already."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("one-time codes are on already; RemoveTotp turns them off")
+
+
+class TotpNotEnrolled(ClarityError):
+    """One-time codes are not on, or no secret waits to be confirmed."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("there is no secret for one-time codes; EnrollTotp makes one")
+
+
+class ReaderNotFound(ClarityError):
+    """Nobody with this id can be named in a grant."""
+
+    def __init__(self) -> None:
+        """Say it alike for an unknown id and for somebody who is no reader."""
+        super().__init__("nobody with this id can be named in a grant")
+
+
+class GrantNotFound(ClarityError):
+    """This account has given no such grant."""
+
+    def __init__(self) -> None:
+        """Say it alike for an unknown id and for another account's."""
+        super().__init__("there is no grant with this id")
+
+
+class GrantsFull(ClarityError):
+    """As many grants are in force as there may be."""
+
+    def __init__(self, limit: int) -> None:
+        """Name the limit."""
+        super().__init__(f"at most {limit} grants may be in force; revoke one", limit=limit)
+
+
+class ReceiptNotFound(ClarityError):
+    """No erasure has this receipt secret."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("no erasure has this receipt secret")
+
+
+class AccountNotFound(ClarityError):
+    """There is no such account. For operators."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("there is no such account")
+
+
+class RateLimited(ClarityError):
+    """A limit on calls is reached."""
+
+    def __init__(self, limit: str, retry_after_s: float) -> None:
+        """Name the limit, and say when the next call would be served."""
+        super().__init__(f"too many calls ({limit}); wait {retry_after_s:.0f} s", limit=limit)
+        self.retry_after_s = retry_after_s
 
 
 class MetricUnknown(ClarityError):
@@ -367,6 +519,14 @@ class DeadlineExceeded(ClarityError):
     def __init__(self, limit_s: float) -> None:
         """Name the limit in seconds."""
         super().__init__(f"the call took longer than {limit_s:g} s", limit_s=f"{limit_s:g}")
+
+
+class MailRefused(Exception):
+    """A mail cannot be delivered, and trying again is pointless."""
+
+
+class MailDelayed(Exception):
+    """A mail cannot be delivered at present."""
 
 
 class StartRefused(Exception):

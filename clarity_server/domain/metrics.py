@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import lru_cache
 from importlib import resources
 
+from clarity_server.domain.access import Family
 from clarity_server.domain.errors import MetricNotStreamable, MetricUnknown
 
 ACTIVITY_COUNTS = "activity_counts_1min"
@@ -35,6 +36,7 @@ class Metric:
     health_connect: str
     minimum: float | None
     maximum: float | None
+    family: Family
 
     @property
     def has_days(self) -> bool:
@@ -61,6 +63,7 @@ def _metric(row: Mapping[str, str]) -> Metric:
         health_connect=known["health_connect"],
         minimum=float(known["min"]) if known["min"] else None,
         maximum=float(known["max"]) if known["max"] else None,
+        family=Family(known["family"]),
     )
 
 

@@ -1,5 +1,8 @@
 """The boundary: every call passes here. Identity in, errors out, one log line; the only `except Exception`.
 
+A request is decoded here and not by gRPC, after the limits and the token: what is refused is not even read, and bytes
+that are no message are our REQUEST_INVALID.
+
 A streamed answer whose message has a `problem` field is told of an error in band as well, as its last message: a JSON
 client cannot see trailers. Where messages carry a `resume_token`, that one too says what to resume with.
 """
@@ -7,6 +10,7 @@ client cannot see trailers. Where messages carry a `resume_token`, that one too 
 import asyncio
 import inspect
 import logging
+import math
 import re
 import time
 import uuid
@@ -17,14 +21,14 @@ from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pool, message_factory
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
-from clarity_server.domain.accounts import Identity
-from clarity_server.domain.errors import DeadlineExceeded
+from clarity_server.domain.accounts import Identity, Origin
+from clarity_server.domain.errors import DeadlineExceeded, InvalidInput
 from clarity_server.server import errors, limits, trace
-from clarity_server.server.identity import PUBLIC
-from clarity_server.services.caller import CALLER
+from clarity_server.server.gate import FORWARDED, Gate
+from clarity_server.services.caller import CALLER, NEEDED, ORIGIN
 
 REQUEST_ID = "x-request-id"
 RESUME_TOKEN = "resume_token"  # noqa: S105  the name of a field
@@ -42,7 +46,7 @@ class Call:
     method: str
     request_id: str
     began: float
-    account_id: str = "-"
+    identity: Identity | None = None  # None where the method needs no token
     received: int = 0
     sent: int = 0
     resume_token: str = ""  # of the newest message of a stream that can be resumed; at first that of its request
@@ -58,7 +62,7 @@ class Call:
             reason=self.reason,
             ms=round((time.perf_counter() - self.began) * 1000, 2),
             request_id=self.request_id,
-            account=self.account_id,
+            account=self.identity.account_id if self.identity else "-",
             received=self.received,
             sent=self.sent,
         )
@@ -67,9 +71,9 @@ class Call:
 class Boundary(grpc.aio.ServerInterceptor):
     """Wraps the handlers of all four kinds of RPC."""
 
-    def __init__(self, verify: Callable[[str | None], Identity]) -> None:
-        """Take what reads the caller from the `authorization` metadata, or raises."""
-        self._verify = verify
+    def __init__(self, gate: Gate) -> None:
+        """Take who judges what may pass."""
+        self._gate = gate
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]], details: grpc.HandlerCallDetails
@@ -81,58 +85,74 @@ class Boundary(grpc.aio.ServerInterceptor):
         return self._guarded(handler, details.method)
 
     def _guarded(self, handler: Handler, method: str) -> Handler:
-        coders = (handler.request_deserializer, handler.response_serializer)
+        raw, encode = None, handler.response_serializer
         if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(self._unary_unary(handler.unary_unary, method), *coders)
+            return grpc.unary_unary_rpc_method_handler(self._unary_unary(handler, method), raw, encode)
         if handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(self._unary_stream(handler.unary_stream, method), *coders)
+            return grpc.unary_stream_rpc_method_handler(self._unary_stream(handler, method), raw, encode)
         if handler.stream_unary:
-            return grpc.stream_unary_rpc_method_handler(self._stream_unary(handler.stream_unary, method), *coders)
-        return grpc.stream_stream_rpc_method_handler(self._stream_stream(handler.stream_stream, method), *coders)
+            return grpc.stream_unary_rpc_method_handler(self._stream_unary(handler, method), raw, encode)
+        return grpc.stream_stream_rpc_method_handler(self._stream_stream(handler, method), raw, encode)
 
-    def _unary_unary(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
-        async def guarded(request: Message, context: Context) -> Message:
+    def _unary_unary(self, handler: Handler, method: str) -> Callable[..., Any]:
+        async def guarded(data: bytes, context: Context) -> Message:
             async with self._call(method, context) as call, _within(limits.UNARY_S):
+                request = await self._allowed(call, handler, data)
                 call.received = call.sent = 1
-                answer: Message = await behaviour(request, context)
+                answer: Message = await handler.unary_unary(request, context)
             return answer
 
         return guarded
 
-    def _stream_unary(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
-        async def guarded(requests: AsyncIterator[Message], context: Context) -> Message:
+    def _stream_unary(self, handler: Handler, method: str) -> Callable[..., Any]:
+        async def guarded(sent: AsyncIterator[bytes], context: Context) -> Message:
             async with self._call(method, context) as call:
-                answer: Message = await behaviour(_counted(requests, call), context)
+                await self._allow(call)
+                answer: Message = await handler.stream_unary(_counted(sent, call, handler), context)
                 call.sent = 1
             return answer
 
         return guarded
 
-    def _unary_stream(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
-        async def guarded(request: Message, context: Context) -> None:
+    def _unary_stream(self, handler: Handler, method: str) -> Callable[..., Any]:
+        async def guarded(data: bytes, context: Context) -> None:
             async with self._call(method, context) as call, _within(_limit_of(method)):
+                request = await self._allowed(call, handler, data)
                 call.received = 1
                 call.resume_token = getattr(request, RESUME_TOKEN, "")
-                await _send_all(behaviour(request, context), context, call)
+                await _send_all(handler.unary_stream(request, context), context, call)
 
         return guarded
 
-    def _stream_stream(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
-        async def guarded(requests: AsyncIterator[Message], context: Context) -> None:
+    def _stream_stream(self, handler: Handler, method: str) -> Callable[..., Any]:
+        async def guarded(sent: AsyncIterator[bytes], context: Context) -> None:
             async with self._call(method, context) as call:
-                await _send_all(behaviour(_counted(requests, call), context), context, call)
+                await self._allow(call)
+                await _send_all(handler.stream_stream(_counted(sent, call, handler), context), context, call)
 
         return guarded
+
+    async def _allowed(self, call: Call, handler: Handler, data: bytes) -> Message:
+        """Decode the one request of a call that is allowed."""
+        request = _decoded(handler, data)
+        await self._allow(call, request)
+        return request
+
+    async def _allow(self, call: Call, request: Message | None = None) -> None:
+        if call.identity is not None:
+            await self._gate.allow(call.method, call.identity, request)
 
     @asynccontextmanager
     async def _call(self, method: str, context: Context) -> AsyncIterator[Call]:
         metadata = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
         call = Call(method, _request_id(metadata.get(REQUEST_ID)), time.perf_counter())
         try:
-            if method not in PUBLIC:
-                identity = self._verify(metadata.get("authorization"))
-                call.account_id = identity.account_id
-                CALLER.set(identity)
+            network = self._gate.network(context.peer(), metadata.get(FORWARDED, ""))
+            ORIGIN.set(Origin(network, call.request_id))
+            call.identity = self._gate.enter(method, network, metadata.get("authorization"))
+            if call.identity is not None:
+                CALLER.set(call.identity)
+                NEEDED.set(self._gate.needed(method))
             yield call
         except asyncio.CancelledError:
             call.code = _CANCELLED
@@ -175,7 +195,8 @@ def _trailers(status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:
     trailers: list[tuple[str, str | bytes]] = [("grpc-status-details-bin", status.SerializeToString())]
     retry = error_details_pb2.RetryInfo()
     if any(detail.Unpack(retry) for detail in status.details):
-        trailers.append(("retry-after", str(max(1, retry.retry_delay.seconds))))
+        # Whole seconds, upwards: whoever came earlier would be refused again.
+        trailers.append(("retry-after", str(max(1, math.ceil(retry.retry_delay.ToMilliseconds() / 1000)))))
     if status.code == grpc.StatusCode.UNAUTHENTICATED.value[0]:
         trailers.append(("www-authenticate", "Bearer"))
     return tuple(trailers)
@@ -214,10 +235,20 @@ async def _within(limit_s: float | None) -> AsyncIterator[None]:
         raise DeadlineExceeded(limit_s or 0.0) from why
 
 
-async def _counted(requests: AsyncIterator[Message], call: Call) -> AsyncIterator[Message]:
-    async for request in requests:
+async def _counted(sent: AsyncIterator[bytes], call: Call, handler: Handler) -> AsyncIterator[Message]:
+    async for data in sent:
         call.received += 1
-        yield request
+        yield _decoded(handler, data)
+
+
+def _decoded(handler: Handler, data: bytes) -> Message:
+    if handler.request_deserializer is None:  # it wants the bytes
+        return data  # type: ignore[return-value]
+    try:
+        request: Message = handler.request_deserializer(data)
+    except DecodeError as why:
+        raise InvalidInput(request="is not a message of this method") from why
+    return request
 
 
 async def _send_all(answers: Any, context: Context, call: Call) -> None:  # noqa: ANN401  of either of grpc.aio's styles

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -17,31 +18,33 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from clarity.v1 import (
-    auth_service_pb2,
     auth_service_pb2_grpc,
-    health_data_service_pb2,
     health_data_service_pb2_grpc,
-    insight_service_pb2,
     insight_service_pb2_grpc,
 )
 from clarity_server.config import Config, ConfigError
 from clarity_server.domain.errors import ClarityError, StartRefused
 from clarity_server.flows.analyze import Analyze
+from clarity_server.flows.deliver import Deliver
 from clarity_server.flows.describe import DEFAULT_METHOD
 from clarity_server.flows.explain import Explain
-from clarity_server.flows.hashing import Hashing
 from clarity_server.flows.ingest import Ingest
 from clarity_server.flows.list_days import Lists
 from clarity_server.flows.list_models import ListModels
+from clarity_server.flows.permits import Permits
 from clarity_server.flows.read import Read
-from clarity_server.flows.sign_in import SignIn
 from clarity_server.flows.weeks import Weeks
 from clarity_server.server import limits, trace
+from clarity_server.server.access import SERVICES, declared
 from clarity_server.server.boundary import Boundary, failing
-from clarity_server.server.flags import flags
+from clarity_server.server.eraser import Eraser
+from clarity_server.server.gate import Gate
 from clarity_server.server.health import Health
 from clarity_server.server.identity import Verifier
 from clarity_server.server.memory import share_one_heap
+from clarity_server.server.patrol import Patrol
+from clarity_server.server.throttle import Throttle
+from clarity_server.server.verbs import verbs
 from clarity_server.server.wiring import World, world
 from clarity_server.server.worker import Worker
 from clarity_server.services.auth_service import PASSWORD_THREADS, AuthService
@@ -54,17 +57,22 @@ from clarity_server.services.stream import Room
 REFUSALS = (ConfigError, StartRefused, ClarityError)
 """What stops a start, with a text for the operator."""
 
-PATROL_EVERY_S = 1.0
 SWEEP_EVERY_S = 600.0
+ANCHOR_EVERY_S = 10.0
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread keeps the interpreter from others. With Python's own 5 ms a call waits for the derivation of weeks,
 and a derivation, which gives the interpreter away at every numpy operation, waits for calls."""
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
-SERVICES = (
-    auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"].full_name,
-    health_data_service_pb2.DESCRIPTOR.services_by_name["HealthDataService"].full_name,
-    insight_service_pb2.DESCRIPTOR.services_by_name["InsightService"].full_name,
-)
+
+
+class Job(Protocol):
+    """A thread beside the calls."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End after what is under way."""
 
 
 @dataclass(slots=True)
@@ -76,7 +84,7 @@ class Running:
     world: World
     live: Live
     health: Health
-    worker: Worker
+    jobs: Sequence[Job]
     offloads: Sequence[Offload]
     tasks: Sequence[asyncio.Task[None]]
 
@@ -91,7 +99,8 @@ class Running:
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        self.worker.stop()
+        for job in self.jobs:
+            job.stop()
         for offload in self.offloads:
             offload.close()
         self.world.close()
@@ -102,31 +111,29 @@ async def start(config: Config, more: Sequence[grpc.GenericRpcHandler] = ()) -> 
     loop = asyncio.get_running_loop()
     built = await asyncio.to_thread(world, config)
     offload, passwords = Offload(), Offload(PASSWORD_THREADS, "passwords")
-    verifier = Verifier(built.keys, built.sessions)
-    await offload(verifier.refresh_ended)
+    verifier = Verifier(built.keys, built.sessions, built.accounts)
+    throttle = Throttle(config.rate_factor)
+    permits = Permits(built.consents, built.grants, built.events, built.accounts, built.audit)
+    identity = verbs(config, built, permits, throttle, verifier.mark_ended)
+    await offload(identity.erase.apply_ledger)  # before anybody is served: an older copy may have been put back
+    await offload(verifier.refresh)
+    proxies = frozenset(filter(None, config.trusted_proxies.split(",")))
+    gate = Gate(declared(), verifier.verify, throttle, permits, offload, proxies)
     age = StreamLimits(config.streams_max, config.streams_per_account_max, config.stream_age_s)
-    live = Live(age, verifier.is_ended, time.time)
+    live = Live(age, verifier.objection, time.time)
     analyze = Analyze(built.series, built.analyses, built.windows, built.keys, failing, built.model)
     if built.model is not None:  # weeks that another model read, or none, are due again
         await offload(built.windows.touch_older, DEFAULT_METHOD, built.model.manifest.digest)
     worker = Worker(analyze, partial(loop.call_soon_threadsafe, live.wake))
     ingest = Ingest(built.series, built.analyses, built.windows, built.keys, worker.wake)
-    hashing = await offload(Hashing)
-    sign_in = SignIn(
-        built.accounts,
-        built.sessions,
-        built.requests,
-        built.keys,
-        hashing,
-        on_ended=verifier.mark_ended,
-        sign_up_open=flags(config).sign_up,
-    )
     health = Health(built.probes, offload)
-    server = grpc.aio.server(interceptors=(Boundary(verifier.verify),), options=limits.GRPC_OPTIONS)
-    auth_service_pb2_grpc.add_AuthServiceServicer_to_server(AuthService(sign_in, offload, passwords), server)
+    server = grpc.aio.server(interceptors=(Boundary(gate),), options=limits.GRPC_OPTIONS)
+    auth_service_pb2_grpc.add_AuthServiceServicer_to_server(AuthService(identity, offload, passwords), server)
     health_data_service_pb2_grpc.add_HealthDataServiceServicer_to_server(
         HealthDataService(
-            Room(ingest, offload, live), Read(built.series, built.keys), Lists(built.analyses, built.keys, analyze)
+            Room(ingest, offload, live, permits),
+            Read(built.series, built.keys),
+            Lists(built.analyses, built.keys, analyze),
         ),
         server,
     )
@@ -134,21 +141,24 @@ async def start(config: Config, more: Sequence[grpc.GenericRpcHandler] = ()) -> 
     explain = Explain(built.windows, built.insights, built.requests, built.keys, built.narrator, time.time)
     catalogue = ListModels(built.models, built.keys, built.model.manifest if built.model else None)
     insight_service_pb2_grpc.add_InsightServiceServicer_to_server(
-        InsightService(live, offload, weeks, explain, catalogue), server
+        InsightService(live, offload, weeks, explain, catalogue, permits), server
     )
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     server.add_generic_rpc_handlers((*_reflection(), *more))
     port = _bound(server, config.listen)
     await health.probe()
     await server.start()
-    worker.start()
-    _publish(config, port, built)
+    jobs = (worker, Eraser(identity.erase.run_due), Eraser(Deliver(built.outbox, built.carrier).deliver_due, 1.0))
+    for job in jobs:
+        job.start()
+    _publish(config, port)
     tasks = [
         asyncio.create_task(health.watch()),
-        asyncio.create_task(_every(PATROL_EVERY_S, offload, verifier.refresh_ended, live.patrol)),
-        asyncio.create_task(_every(SWEEP_EVERY_S, offload, built.sweep, lambda: None)),
+        asyncio.create_task(Patrol(verifier, live, permits, throttle, offload).watch()),
+        asyncio.create_task(_every(SWEEP_EVERY_S, offload, built.sweep)),
+        asyncio.create_task(_every(ANCHOR_EVERY_S, offload, built.audit.anchor)),
     ]
-    return Running(server, port, built, live, health, worker, (offload, passwords), tasks)
+    return Running(server, port, built, live, health, jobs, (offload, passwords), tasks)
 
 
 async def serve(config: Config) -> None:
@@ -191,10 +201,8 @@ def _bound(server: grpc.aio.Server, listen: str) -> int:
     return port
 
 
-def _publish(config: Config, port: int, built: World) -> None:
-    """Write the public keys for Envoy, and then that we serve."""
-    if config.jwks_file:
-        _write_aside(Path(config.jwks_file), json.dumps(built.keys.jwks()))
+def _publish(config: Config, port: int) -> None:
+    """Say that we serve."""
     if config.ready_file:
         _write_aside(Path(config.ready_file), json.dumps({"port": port, "pid": os.getpid()}))
 
@@ -207,9 +215,8 @@ def _write_aside(path: Path, text: str) -> None:
     aside.replace(path)
 
 
-async def _every(period_s: float, offload: Offload, blocking: Callable[[], object], then: Callable[[], None]) -> None:
-    """Run a blocking job and what follows from it, again and again; a failure is logged and the next round runs."""
+async def _every(period_s: float, offload: Offload, blocking: Callable[[], object]) -> None:
+    """Run a blocking job again and again; a failure is logged and the next round runs."""
     while True:
         await asyncio.sleep(period_s)
         await offload(failing, blocking)
-        then()

@@ -1,27 +1,43 @@
 """Which adapter stands behind which port: the only place that sees them."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from clarity_server.config import Config, ConfigError
 from clarity_server.flows.models import served
+from clarity_server.flows.operate import Operate
 from clarity_server.flows.served_model import ServedModel
 from clarity_server.ports import (
+    AccessEvents,
     Accounts,
     Analyses,
+    Audit,
+    Carrier,
+    Consents,
     Downloads,
+    Factors,
+    Grants,
+    Holder,
     Insights,
     Keys,
+    Ledger,
     Models,
     Narrator,
+    Outbox,
+    Passwords,
     Requests,
     Series,
     Sessions,
+    Tickets,
     Windows,
 )
 from clarity_server.server.health import Probe
+
+PENDING_S = 24 * 3600.0  # how long a sign-up may wait to be confirmed
+PENDING_PAGE = 1000  # removed by one sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +45,19 @@ class World:
     """The ports of one world, what tells whether it is well, and what closes it."""
 
     accounts: Accounts
+    passwords: Passwords
     sessions: Sessions
+    tickets: Tickets
+    factors: Factors
+    consents: Consents
+    grants: Grants
+    events: AccessEvents
+    outbox: Outbox
+    carrier: Carrier
+    audit: Audit
+    ledger: Ledger
+    holders: Sequence[Holder]  # of all that is kept outside this process's memory
+    scrub: Callable[[], object]  # makes what was deleted disappear from the files
     requests: Requests
     keys: Keys
     series: Series
@@ -46,6 +74,13 @@ class World:
 
 def world(config: Config) -> World:
     """Build the world the settings name. Raises ConfigError, StartRefused, StoreUnavailable, StoreDamaged."""
+    _check_schemes(config)
+    installed = models(config)
+    answering = served(installed)  # before anything is opened: a model that changed stops the start
+    return _local(config, ServedModel(*answering, threads=max(1, config.model_threads)) if answering else None)
+
+
+def _check_schemes(config: Config) -> None:
     schemes = {
         name: _scheme(name, value)
         for name, value in (
@@ -66,7 +101,6 @@ def world(config: Config) -> World:
     for name, scheme in schemes.items():
         if scheme != wanted[name]:
             raise ConfigError(f"{name}: there is no adapter for {scheme!r}; use {wanted[name]}:")
-    return _local(config)
 
 
 def _scheme(name: str, value: str) -> str:
@@ -80,36 +114,64 @@ def _path(value: str) -> Path:
     return Path(value.partition(":")[2])
 
 
-def _local(config: Config) -> World:
+def _local(config: Config, model: ServedModel | None) -> World:
+    from clarity_server.adapters.local.access_events import SqliteAccessEvents
     from clarity_server.adapters.local.accounts import SqliteAccounts
     from clarity_server.adapters.local.analyses import SqliteAnalyses
+    from clarity_server.adapters.local.audit import SqliteAudit
     from clarity_server.adapters.local.blobs import DiskBlobs
+    from clarity_server.adapters.local.consents import SqliteConsents
     from clarity_server.adapters.local.database import Database
+    from clarity_server.adapters.local.factors import SqliteFactors
+    from clarity_server.adapters.local.grants import SqliteGrants
+    from clarity_server.adapters.local.hashing import Hashing
+    from clarity_server.adapters.local.heads import DiskHeads
+    from clarity_server.adapters.local.holders import holders
     from clarity_server.adapters.local.insights import SqliteInsights
     from clarity_server.adapters.local.keys import DiskKeys
+    from clarity_server.adapters.local.ledger import DiskLedger
     from clarity_server.adapters.local.narrator import TemplateNarrator
+    from clarity_server.adapters.local.outbox import SqliteOutbox
+    from clarity_server.adapters.local.passwords import SqlitePasswords
     from clarity_server.adapters.local.requests import SqliteRequests
     from clarity_server.adapters.local.series import SqliteSeries
     from clarity_server.adapters.local.sessions import SqliteSessions
+    from clarity_server.adapters.local.tickets import SqliteTickets
     from clarity_server.adapters.local.windows import SqliteWindows
 
-    installed = models(config)
-    answering = served(installed)  # before anything is opened: a model that changed stops the start
-    keys = DiskKeys(_path(config.keys))
+    carrier = _carrier(config)
+    place = _path(config.keys)
+    keys = DiskKeys(place)
     database = Database(_path(config.records), bytes_max=config.records_bytes_max)
-    series = SqliteSeries(database, DiskBlobs(_path(config.blobs)))
+    blobs = DiskBlobs(_path(config.blobs))
+    series = SqliteSeries(database, blobs)
     accounts = SqliteAccounts(database, keys)
+    audit = SqliteAudit(database, DiskHeads(place), keys)
     windows = SqliteWindows(database)
-    model = ServedModel(*answering, threads=max(1, config.model_threads)) if answering else None
+    hashing = Hashing()
 
     def close() -> None:
         if model is not None:
             model.close()
+        hashing.close()
+        audit.anchor()
         database.close()
 
     return World(
         accounts=accounts,
+        passwords=SqlitePasswords(database, hashing),
         sessions=SqliteSessions(database),
+        tickets=SqliteTickets(database),
+        factors=SqliteFactors(database),
+        consents=SqliteConsents(database),
+        grants=SqliteGrants(database),
+        events=SqliteAccessEvents(database),
+        outbox=SqliteOutbox(database, keys),
+        carrier=carrier,
+        audit=audit,
+        ledger=DiskLedger(place),
+        holders=holders(database, blobs, [blobs.aside, keys.aside]),
+        scrub=database.scrub,
         requests=SqliteRequests(database),
         keys=keys,
         series=series,
@@ -117,16 +179,57 @@ def _local(config: Config) -> World:
         windows=windows,
         insights=SqliteInsights(database),
         narrator=TemplateNarrator(),
-        models=installed,
+        models=models(config),
         model=model,
         probes={
             "clarity.v1.AuthService": lambda: (keys.signing_key(), accounts.get("probe")),
             "clarity.v1.HealthDataService": lambda: series.change_count("probe"),
             "clarity.v1.InsightService": partial(_probe_insight, windows, model),
         },
-        sweep=series.sweep,
+        sweep=lambda: (series.sweep(), accounts.remove_pending(time.time() - PENDING_S, PENDING_PAGE)),
         close=close,
     )
+
+
+def _carrier(config: Config) -> Carrier:
+    """Build what brings mails. Raises ConfigError."""
+    from clarity_server.adapters.local.carriers import FileCarrier, SmtpCarrier
+
+    match _scheme("CLARITY_OUTBOX", config.outbox):
+        case "file":
+            return FileCarrier(_path(config.outbox), config.mail_from)
+        case "smtp" | "smtps":
+            return SmtpCarrier(config.outbox, config.mail_from)
+        case other:
+            raise ConfigError(f"CLARITY_OUTBOX: there is no adapter for {other!r}; use file:, smtp: or smtps:")
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What the operator at the machine works with, whether a server runs or not."""
+
+    audit: Audit
+    keys: Keys
+    operate: Operate
+    close: Callable[[], None]
+
+
+def console(config: Config) -> Console:
+    """Open the stores of the settings for the operator at the machine. Raises as `world`."""
+    _check_schemes(config)
+    built = _local(config, None)  # nobody asks a model here
+    operate = Operate(
+        built.accounts,
+        built.passwords,
+        built.sessions,
+        built.consents,
+        built.outbox,
+        built.audit,
+        built.requests,
+        built.keys,
+        on_ended=lambda _: None,
+    )
+    return Console(built.audit, built.keys, operate, built.close)
 
 
 def _probe_insight(windows: Windows, model: ServedModel | None) -> None:

@@ -8,11 +8,16 @@ import grpc
 
 from clarity.v1 import health_data_service_pb2 as pb
 from clarity.v1 import health_data_service_pb2_grpc
+from clarity_server.domain import metrics
+from clarity_server.domain.access import Family, Use
+from clarity_server.domain.metrics import ACTIVITY_COUNTS
 from clarity_server.flows.list_days import Lists
+from clarity_server.flows.permits import check, sees_results
 from clarity_server.flows.read import Read, Tally
 from clarity_server.services import rules, wire, wire_insight
-from clarity_server.services.caller import caller
+from clarity_server.services.caller import caller, needed
 from clarity_server.services.stream import Room, Stream, replayed
+from clarity_server.services.subjects import Subjects
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -27,6 +32,7 @@ class HealthDataService(health_data_service_pb2_grpc.HealthDataServiceServicer):
         self._offload = room.offload
         self._read = read
         self._lists = lists
+        self._subjects = Subjects(room.permits, room.offload)
 
     async def ListMetrics(self, request: pb.ListMetricsRequest, context: Context) -> pb.ListMetricsResponse:
         rules.page(request)
@@ -36,7 +42,8 @@ class HealthDataService(health_data_service_pb2_grpc.HealthDataServiceServicer):
     async def StreamSeries(
         self, request_iterator: AsyncIterator[pb.StreamSeriesRequest], context: Context
     ) -> AsyncIterator[pb.StreamSeriesResponse]:
-        async with aclosing(Stream(self._room, caller(), request_iterator).messages()) as messages:
+        stream = Stream(self._room, caller(), request_iterator, purposes=needed().purposes)
+        async with aclosing(stream.messages()) as messages:
             async for message in messages:
                 yield message
 
@@ -44,7 +51,8 @@ class HealthDataService(health_data_service_pb2_grpc.HealthDataServiceServicer):
         rules.append_series(request)
         answer = pb.AppendSeriesResponse()
         requests = replayed(wire.from_append(request))
-        async with aclosing(Stream(self._room, caller(), requests, all_there=True).messages()) as messages:
+        stream = Stream(self._room, caller(), requests, purposes=needed().purposes, all_there=True)
+        async with aclosing(stream.messages()) as messages:
             async for message in messages:
                 wire.add_to_append(answer, message)
         return answer
@@ -53,23 +61,33 @@ class HealthDataService(health_data_service_pb2_grpc.HealthDataServiceServicer):
         rules.upload_named(request)
         account_id = caller().account_id
         stored = await self._offload(self._ingest.upload, account_id, request.upload_id)
+        family = metrics.find(stored.descriptor.metric).family
+        check(caller(), {family}, Use.READ)
         analysed = await self._offload(self._ingest.analysed, account_id, stored)
-        results = await self._offload(self._ingest.results, account_id, request.upload_id, request.after_result)
-        days, windows = wire_insight.to_results(results)
-        return pb.GetUploadResponse(upload=wire.to_upload(stored, analysed), days=days, windows=windows)
+        answer = pb.GetUploadResponse(upload=wire.to_upload(stored, analysed))
+        if sees_results(caller(), family):
+            results = await self._offload(self._ingest.results, account_id, request.upload_id, request.after_result)
+            days, windows = wire_insight.to_results(results)
+            answer.days.extend(days)
+            answer.windows.extend(windows)
+        return answer
 
     async def FinishUpload(self, request: pb.FinishUploadRequest, context: Context) -> pb.FinishUploadResponse:
         rules.upload_named(request)
         total, sha256 = wire.from_finish(request)
         account_id = caller().account_id
         stored = await self._offload(self._ingest.upload, account_id, request.upload_id)
+        check(caller(), {metrics.find(stored.descriptor.metric).family}, Use.WRITE)
         finished = await self._offload(self._ingest.finish, account_id, stored, total, sha256)
         return pb.FinishUploadResponse(receipt=wire.to_receipt(finished))
 
     async def ReadSeries(self, request: pb.ReadSeriesRequest, context: Context) -> AsyncIterator[pb.ReadSeriesResponse]:
+        rules.read_series(request)
         kind, start_ms, end_ms = wire.from_range(request)
         source, tally = wire.from_wanted_source(request), Tally()
-        blocks = self._read.blocks(caller().account_id, request.metric, source, kind, start_ms, end_ms, tally)
+        families = {metrics.streamable(request.metric).family}
+        account_id = await self._subjects.read(request.account_id, families, "ReadSeries")
+        blocks = self._read.blocks(account_id, request.metric, source, kind, start_ms, end_ms, tally)
         while (block := await self._offload(next, blocks, None)) is not None:
             yield pb.ReadSeriesResponse(block=wire.to_block(block, kind))
         yield pb.ReadSeriesResponse(done=wire.to_done(tally))
@@ -77,7 +95,8 @@ class HealthDataService(health_data_service_pb2_grpc.HealthDataServiceServicer):
     async def ListDays(self, request: pb.ListDaysRequest, context: Context) -> pb.ListDaysResponse:
         rules.page(request)
         dates = wire.from_dates(request)
-        account_id = caller().account_id
+        families = {metrics.find(request.metric or ACTIVITY_COUNTS).family, Family.SLEEP}  # a day holds a night
+        account_id = await self._subjects.read(request.account_id, families, "ListDays")
         days, token = await self._offload(
             self._lists.days, account_id, request.metric, dates, request.page_size, request.page_token
         )

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from clarity_server.domain.access import Purpose
 from clarity_server.domain.accounts import Identity
-from clarity_server.domain.errors import ClarityError, SessionEnded, ShuttingDown, StreamExpired, TooManyStreams
+from clarity_server.domain.errors import ClarityError, ConsentMissing, ShuttingDown, StreamExpired, TooManyStreams
 
 WAITING_BYTES_MAX = 64 * 1024 * 1024
 """Value bytes received and not yet committed, all streams together: what bounds memory when thousands send at once."""
@@ -30,6 +31,8 @@ class Stoppable(Protocol):
     """A stream as its surroundings see it."""
 
     identity: Identity
+    purposes: Sequence[Purpose]
+    """What its account must have consented to for as long as it is open."""
 
     def stop(self, why: ClarityError) -> None:
         """End with what was received committed, and this reason."""
@@ -78,10 +81,15 @@ class Budget:
 class Live:
     """Every open stream of this process. Lives on the event loop."""
 
-    def __init__(self, limits: StreamLimits, is_ended: Callable[[str], bool], clock: Callable[[], float]) -> None:
-        """Take the limits, what tells whether a session has ended, and the time in seconds since 1970."""
+    def __init__(
+        self,
+        limits: StreamLimits,
+        objection: Callable[[Identity], ClarityError | None],
+        clock: Callable[[], float],
+    ) -> None:
+        """Take the limits, what tells why a caller may not go on, and the time in seconds since 1970."""
         self._limits = limits
-        self._is_ended = is_ended
+        self._objection = objection
         self._clock = clock
         self._streams: set[Stoppable] = set()
         self._per_account: Counter[str] = Counter()
@@ -126,13 +134,30 @@ class Live:
             stream.wake()
 
     def patrol(self) -> None:
-        """End the streams of ended sessions and those that outlived their token by too much."""
+        """End the streams of callers who may not go on, and those that outlived their token by too much."""
         now = self._clock()
         for stream in tuple(self._streams):
-            if self._is_ended(stream.identity.session_id):
-                stream.stop(SessionEnded())
+            against = self._objection(stream.identity)
+            if against is not None:
+                stream.stop(against)
             elif now > stream.identity.expire_time + self._limits.stream_age_s:
                 stream.stop(StreamExpired())
+
+    def asked(self) -> Mapping[str, Collection[Purpose]]:
+        """Return what the accounts of open streams must have consented to."""
+        found: dict[str, set[Purpose]] = {}
+        for stream in self._streams:
+            if stream.purposes:
+                found.setdefault(stream.identity.account_id, set()).update(stream.purposes)
+        return found
+
+    def withdraw(self, withdrawn: Mapping[str, Collection[Purpose]]) -> None:
+        """End the streams that need what their account does not consent to."""
+        for stream in tuple(self._streams):
+            missing = withdrawn.get(stream.identity.account_id, ())
+            purpose = next((one for one in stream.purposes if one in missing), None)
+            if purpose is not None:
+                stream.stop(ConsentMissing(purpose))
 
     def drain(self) -> None:
         """End every stream cleanly and admit no more."""

@@ -11,7 +11,6 @@ from typing import TypeAlias, TypeVar
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
-from clarity.v1.auth_service_pb2 import RefreshSessionRequest, SignInRequest, SignUpRequest
 from clarity.v1.health_data_service_pb2 import (
     AppendSeriesRequest,
     FinishUpload,
@@ -20,6 +19,7 @@ from clarity.v1.health_data_service_pb2 import (
     ListDaysRequest,
     ListMetricsRequest,
     OpenUpload,
+    ReadSeriesRequest,
 )
 from clarity.v1.insight_pb2 import InsightKind
 from clarity.v1.insight_service_pb2 import (
@@ -33,13 +33,10 @@ from clarity.v1.insight_service_pb2 import (
     StartAnalysisRequest,
 )
 from clarity.v1.series_pb2 import Chunk, Encoding, OffsetChange, SeriesDescriptor, Source
-from clarity_server.domain import civil, passwords, series
+from clarity_server.domain import civil, series
 from clarity_server.domain.errors import InvalidInput
 
-EMAIL_CHARS_MAX = 254
-DISPLAY_NAME_CHARS_MAX = 100
 REQUEST_ID_CHARS_MAX = 64
-REFRESH_TOKEN_CHARS_MAX = 256
 
 T = TypeVar("T")
 Rule = Callable[[T], str | None]
@@ -98,49 +95,12 @@ def optional(rule: Rule[str]) -> Rule[str]:
 
 # ---- rules of our fields ---------------------------------------------------------------------------------------------
 
-address = matching(r"[^@]+@[^@]+", "has not exactly one `@` with something on both sides of it")
 request_id = optional(
     matching(
         rf"[A-Za-z0-9_.-]{{1,{REQUEST_ID_CHARS_MAX}}}",
         f"is not 1 to {REQUEST_ID_CHARS_MAX} characters of `A-Z a-z 0-9 - _ .`",
     )
 )
-
-
-def strong(password: str) -> str | None:
-    """Refuses a password that the policy does not allow, with all that it still needs."""
-    needs = passwords.violations(password)
-    return f"needs {', '.join(needs)}" if needs else None
-
-
-# ---- requests, in the order of their service -------------------------------------------------------------------------
-
-
-def sign_up(request: SignUpRequest) -> None:
-    """Raises InvalidInput."""
-    rules = Rules()
-    rules.check("email", request.email.strip(), filled, at_most(EMAIL_CHARS_MAX), address)
-    rules.check("password", request.password, filled, strong)
-    rules.check("display_name", request.display_name, at_most(DISPLAY_NAME_CHARS_MAX))
-    rules.check("request_id", request.request_id, request_id)
-    rules.enforce()
-
-
-def sign_in(request: SignInRequest) -> None:
-    """Raises InvalidInput. Asks of the password only that it can be checked: the policy may once have been another."""
-    rules = Rules()
-    rules.check("email", request.email.strip(), filled, at_most(EMAIL_CHARS_MAX))
-    rules.check("password", request.password, filled, at_most(passwords.CHARS_MAX))
-    rules.check("request_id", request.request_id, request_id)
-    rules.enforce()
-
-
-def refresh_session(request: RefreshSessionRequest) -> None:
-    """Raises InvalidInput."""
-    rules = Rules()
-    rules.check("refresh_token", request.refresh_token, filled, at_most(REFRESH_TOKEN_CHARS_MAX))
-    rules.check("request_id", request.request_id, request_id)
-    rules.enforce()
 
 
 # ---- HealthDataService -----------------------------------------------------------------------------------------------
@@ -153,6 +113,7 @@ APPEND_BYTES_MAX = 3_500_000  # as JSON, in base64, it still fits through the ed
 SHA256_BYTES = 32
 CRC32C_MAX = (1 << 32) - 1
 READ_RANGE_MS_MAX = 3653 * civil.DAY_MS
+ACCOUNT_ID_CHARS_MAX = 64
 
 upload_id = matching(
     rf"[A-Za-z0-9_.-]{{1,{UPLOAD_ID_CHARS_MAX}}}",
@@ -259,12 +220,21 @@ def upload_named(request: GetUploadRequest | FinishUploadRequest) -> None:
     rules.enforce()
 
 
+def read_series(request: ReadSeriesRequest) -> None:
+    """Raises InvalidInput. The metric is the catalogue's business and the range the translation's."""
+    rules = Rules()
+    rules.check("account_id", request.account_id, at_most(ACCOUNT_ID_CHARS_MAX))
+    rules.enforce()
+
+
 def page(request: Page) -> None:
     """Raises InvalidInput. Too large a page is taken as the maximum, a negative one is a mistake."""
     rules = Rules()
     rules.check("page_size", request.page_size, lambda size: None if size >= 0 else "is negative")
     if isinstance(request, ListFactsRequest):
         rules.check("analysis_id", request.analysis_id, filled)
+    if isinstance(request, ListDaysRequest | ListAnalysesRequest | ListFactsRequest | ListInsightsRequest):
+        rules.check("account_id", request.account_id, at_most(ACCOUNT_ID_CHARS_MAX))
     rules.enforce()
 
 
@@ -286,6 +256,7 @@ def analysis_named(request: GetAnalysisRequest) -> None:
     """Raises InvalidInput."""
     rules = Rules()
     rules.check("analysis_id", request.analysis_id, filled)
+    rules.check("account_id", request.account_id, at_most(ACCOUNT_ID_CHARS_MAX))
     rules.enforce()
 
 
@@ -301,4 +272,5 @@ def insight_named(request: GetInsightRequest) -> None:
     """Raises InvalidInput."""
     rules = Rules()
     rules.check("insight_id", request.insight_id, filled)
+    rules.check("account_id", request.account_id, at_most(ACCOUNT_ID_CHARS_MAX))
     rules.enforce()

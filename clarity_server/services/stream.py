@@ -6,17 +6,19 @@ counts and from the store, so nothing piles up for a client that does not read: 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from clarity.v1 import health_data_service_pb2 as pb
 from clarity_server.domain import metrics
+from clarity_server.domain.access import Purpose, Use
 from clarity_server.domain.accounts import Identity
 from clarity_server.domain.errors import ClarityError, DeadlineExceeded, MessageOutOfOrder, UploadTakenOver
 from clarity_server.domain.series import Append
 from clarity_server.flows.ingest import Ingest, Progress
 from clarity_server.flows.intake import BATCH_BYTES_MAX, Intake
+from clarity_server.flows.permits import Permits, check, sees_results
 from clarity_server.services import wire, wire_insight
 from clarity_server.services.live import Live
 from clarity_server.services.offload import Offload
@@ -35,6 +37,7 @@ class Room:
     ingest: Ingest
     offload: Offload
     live: Live
+    permits: Permits
 
 
 class Stream:
@@ -46,11 +49,16 @@ class Stream:
         identity: Identity,
         requests: AsyncIterator[pb.StreamSeriesRequest],
         *,
+        purposes: Sequence[Purpose] = (),
         all_there: bool = False,
     ) -> None:
-        """Take what streams share, the verified caller, and the messages to come, or that are `all_there`."""
+        """Take what streams share, the verified caller, and the messages to come, or that are `all_there`.
+
+        `purposes` are what the caller must have consented to for as long as it is open.
+        """
         self._all_there = all_there
         self.identity = identity
+        self.purposes = purposes
         self._room = room
         self._requests = requests
         self._news = asyncio.Event()  # for the writer
@@ -59,16 +67,21 @@ class Stream:
         self._reader: asyncio.Task[None] | None = None
         self._opening: asyncio.Timeout | None = None  # while the first message is awaited
         self._why: ClarityError | None = None
+        self._late: ClarityError | None = None  # as _why, and came when all was received
+        self._shows_results = True  # as far as known: the token and the consent may not allow it
         self._finish: pb.FinishUpload | None = None
 
     def stop(self, why: ClarityError) -> None:
-        """End with what was received committed, and this reason."""
-        if self._why is None and (self._reader is None or not self._reader.done()):
+        """End with what was received committed, and this reason. When all is received, what waits for results ends."""
+        if self._reader is not None and self._reader.done():
+            self._late = self._late or why
+        elif self._why is None:
             self._why = why
             if self._reader is not None:
                 self._reader.cancel()
             elif self._opening is not None:
                 self._opening.reschedule(asyncio.get_running_loop().time())
+        self._news.set()
 
     def wake(self) -> None:
         """Look for new results."""
@@ -110,6 +123,7 @@ class Stream:
         if first is None or first.WhichOneof("message") != "open":
             raise MessageOutOfOrder("the first message must be `open`")
         upload_id, descriptor, after_result = wire.from_open(first.open, "" if self._all_there else "open.")
+        check(self.identity, {metrics.find(descriptor.metric).family}, Use.WRITE)
         intake = await self._room.offload(self._room.ingest.open, self.identity.account_id, upload_id, descriptor)
         return intake, after_result
 
@@ -226,21 +240,41 @@ class Stream:
             async for number, message in self._results(intake, sent):
                 sent = number
                 yield message
+            if not self._shows_results:
+                break
             if sent < finished.receipt.result_count:
                 await self._any_news(intake, sent)
+            self._raise_if_stopped_late()
         progress = await self._progress(intake)
         yield pb.StreamSeriesResponse(progress=wire.to_progress(progress))
         yield pb.StreamSeriesResponse(receipt=wire.to_receipt(finished))
 
     async def _results(self, intake: Intake, after: int) -> AsyncGenerator[tuple[int, pb.StreamSeriesResponse], None]:
         """Yield the days and windows that are ready, each with its number."""
-        if after >= intake.stored.result_count:
+        if after >= intake.stored.result_count or not await self._may_show_results(intake):
             return
         upload_id = intake.stored.upload_id
         while page := await self._room.offload(self._room.ingest.results, intake.account_id, upload_id, after):
             for one in page:
                 after = one.result
                 yield after, wire_insight.to_result(one)
+
+    async def _may_show_results(self, intake: Intake) -> bool:
+        """Whether the token may read them, and the account consents to their derivation: at present, it may change."""
+        if sees_results(self.identity, metrics.find(intake.descriptor.metric).family):
+            permits, account_id = self._room.permits, intake.account_id
+            self._shows_results = permits.known_consented(account_id, {Purpose.ANALYSIS}) or await self._room.offload(
+                permits.results_allowed, account_id
+            )
+        else:
+            self._shows_results = False
+        return self._shows_results
+
+    def _raise_if_stopped_late(self) -> None:
+        """Raise what ends the wait for results. Another opening does not: a finished upload cannot be taken over."""
+        why = self._late or self._why
+        if why is not None and not isinstance(why, UploadTakenOver):
+            raise why
 
     async def _progress(self, intake: Intake) -> Progress:
         received, stored = intake.upload.received, intake.stored
@@ -250,7 +284,7 @@ class Stream:
 
     async def _any_news(self, intake: Intake, sent: int) -> bool:
         """Wait for news; False when a heartbeat is due instead."""
-        outstanding = sent < intake.stored.result_count
+        outstanding = self._shows_results and sent < intake.stored.result_count
         try:
             async with asyncio.timeout(RESULTS_EVERY_S if outstanding else HEARTBEAT_S):
                 await self._news.wait()

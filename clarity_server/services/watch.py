@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from clarity.v1.insight_service_pb2 import CaughtUp, WatchAnalysesResponse
+from clarity_server.domain.access import Purpose
 from clarity_server.domain.accounts import Identity
 from clarity_server.domain.analysis import Analysis
 from clarity_server.domain.errors import ClarityError
@@ -42,9 +43,15 @@ class Watch:
         identity: Identity,
         resume_token: str,
         pace: Pace = Pace(),
+        *,
+        purposes: Sequence[Purpose] = (),
     ) -> None:
-        """Take what counts the streams, where to look and how, the verified caller, and where to begin."""
+        """Take what counts the streams, where to look and how, the verified caller, and where to begin.
+
+        `purposes` are what the caller must have consented to for as long as it is open.
+        """
         self.identity = identity
+        self.purposes = purposes
         self._pace = pace
         self._live = live
         self._offload = offload

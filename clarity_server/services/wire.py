@@ -1,4 +1,7 @@
-"""Proto to domain and back, one function a message: accounts, time, uploads, days. Analyses are in wire_insight."""
+"""Proto to domain and back, one function a message: time, uploads, days.
+
+Accounts are in wire_auth, analyses in wire_insight.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -8,11 +11,10 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import date_pb2, datetime_pb2
 
-from clarity.v1 import account_pb2, day_pb2, metric_pb2, series_pb2
+from clarity.v1 import day_pb2, metric_pb2, series_pb2
 from clarity.v1 import health_data_service_pb2 as pb
 from clarity.v1.insight_service_pb2 import ListAnalysesRequest, StartAnalysisRequest
 from clarity_server.domain import civil
-from clarity_server.domain.accounts import Account, Tokens
 from clarity_server.domain.civil import Start, StartKind
 from clarity_server.domain.days import Day
 from clarity_server.domain.errors import InvalidInput
@@ -28,28 +30,6 @@ NANOS = 1_000_000_000
 APPEND_RESULTS_MAX = 100  # days and windows together
 INSTANT_S_MIN = int(datetime(civil.YEAR_MIN, 1, 1, tzinfo=UTC).timestamp())
 INSTANT_S_MAX = int(datetime(civil.YEAR_MAX + 1, 1, 1, tzinfo=UTC).timestamp())
-
-
-def account(found: Account) -> account_pb2.Account:
-    """An account as the contract shows it."""
-    return account_pb2.Account(
-        account_id=found.account_id,
-        email=found.email,
-        display_name=found.display_name,
-        create_time=timestamp(found.create_time.timestamp()),
-    )
-
-
-def session(tokens: Tokens) -> account_pb2.Session:
-    """A session with its newest tokens."""
-    return account_pb2.Session(
-        session_id=tokens.session_id,
-        account_id=tokens.account_id,
-        access_token=tokens.access_token,
-        access_expire_time=timestamp(tokens.access_expire_time),
-        refresh_token=tokens.refresh_token,
-        refresh_expire_time=timestamp(tokens.refresh_expire_time),
-    )
 
 
 def timestamp(seconds: float) -> Timestamp:
@@ -305,6 +285,7 @@ def to_metric(metric: Metric) -> metric_pb2.Metric:
         min=metric.minimum,
         max=metric.maximum,
         has_days=metric.has_days,
+        family=f"DATA_FAMILY_{metric.family.name}",
     )
 
 

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from clarity_server.adapters.local import keys as local
 from clarity_server.adapters.local.keys import DiskKeys, key_id
-from clarity_server.domain.errors import InvalidInput, StartRefused, StoreDamaged
+from clarity_server.domain.errors import AccountNotFound, InvalidInput, StartRefused, StoreDamaged
+from tests.contracts.worlds import Clock
 
 ONE, TWO = "a" * 26, "b" * 26
 
@@ -101,14 +102,118 @@ def test_the_cache_is_bounded(root: Path) -> None:
     assert keys.data_key(ONE) == first
 
 
-def test_the_newest_signing_key_signs_and_all_verify(root: Path) -> None:
+# ---- destroyed ------------------------------------------------------------------------------------------------------
+
+
+def test_a_destroyed_data_key_leaves_an_empty_mark_and_none_of_its_bytes(root: Path) -> None:
+    keys = DiskKeys(root)
+    keys.create_data_key(ONE)
+    file = root / "accounts" / f"{ONE}.key"
+    with file.open("rb") as opened:
+        wrapped = opened.read()
+        keys.destroy_data_key(ONE)
+        opened.seek(0)
+        assert opened.read() not in (wrapped, b""), "who has it open still finds other bytes in it"
+    assert [path.name for path in (root / "accounts").iterdir()] == [f"{ONE}.gone"]
+    assert (root / "accounts" / f"{ONE}.gone").read_bytes() == b""
+
+
+def test_a_destruction_that_was_cut_short_counts_and_is_finished_by_the_next(root: Path) -> None:
+    keys = DiskKeys(root)
+    keys.create_data_key(ONE)
+    (root / "accounts" / f"{ONE}.gone").touch()
+    for one in (keys, DiskKeys(root)):
+        with pytest.raises(StoreDamaged):
+            one.data_key(ONE)
+    keys.destroy_data_key(ONE)
+    assert not (root / "accounts" / f"{ONE}.key").exists()
+
+
+def test_a_key_put_back_from_an_older_copy_stays_destroyed(root: Path, tmp_path: Path) -> None:
+    keys = DiskKeys(root)
+    keys.create_data_key(ONE)
+    shutil.copytree(root, tmp_path / "copy")
+    keys.destroy_data_key(ONE)
+    shutil.copytree(tmp_path / "copy", root, dirs_exist_ok=True)
+    for one in (keys, DiskKeys(root)):
+        with pytest.raises(StoreDamaged):
+            one.data_key(ONE)
+        with pytest.raises(AccountNotFound):
+            one.create_data_key(ONE)
+
+
+@pytest.mark.parametrize("account_id", ["", "../root", "a/b"])
+def test_no_other_file_is_destroyed(root: Path, account_id: str) -> None:
+    keys = DiskKeys(root)
+    before = sorted(root.rglob("*"))
+    with pytest.raises(InvalidInput):
+        keys.destroy_data_key(account_id)
+    assert sorted(root.rglob("*")) == before
+
+
+# ---- signing --------------------------------------------------------------------------------------------------------
+
+
+def files_of(root: Path) -> set[str]:
+    return {path.stem for path in (root / "signing").iterdir()}
+
+
+def test_a_new_signing_key_signs_from_when_all_can_know_it(root: Path) -> None:
+    clock = Clock()
+    keys = DiskKeys(root, clock=clock)
+    older, _ = keys.signing_key()
+    clock.wait(1)
+    newer = keys.rotate_signing_key()
+    clock.wait(local.NOT_YET_S - 0.5)
+    assert keys.signing_key()[0] == DiskKeys(root, clock=clock).signing_key()[0] == older
+    clock.wait(0.5)
+    assert keys.signing_key()[0] == DiskKeys(root, clock=clock).signing_key()[0] == newer
+    assert files_of(root) == {older, newer}
+
+
+def test_how_long_a_new_key_waits_may_be_chosen(root: Path) -> None:
+    clock = Clock()
+    keys = DiskKeys(root, not_yet_s=0, clock=clock)
+    clock.wait(1)
+    assert keys.rotate_signing_key() == keys.signing_key()[0]
+
+
+def test_the_file_of_a_key_goes_when_its_last_token_has_expired(root: Path) -> None:
+    clock = Clock()
+    keys, other = DiskKeys(root, clock=clock), DiskKeys(root, clock=clock)
+    older, _ = keys.signing_key()
+    clock.wait(1)
+    newer = keys.rotate_signing_key()
+    clock.wait(local.NOT_YET_S + local.RETIRE_S - 1)
+    assert not keys.refresh()
+    assert files_of(root) == {older, newer}
+    clock.wait(1)
+    assert keys.refresh()
+    assert files_of(root) == {newer}
+    assert other.refresh()
+    assert other.jwks() == keys.jwks()
+
+
+def test_keys_that_an_operator_has_taken_away_still_sign_where_they_are_known(root: Path) -> None:
+    keys = DiskKeys(root)
+    (file,) = root.glob("signing/*.pem")
+    file.unlink()
+    assert not keys.refresh()
+    assert keys.signing_key()[0] == file.stem
+
+
+def test_a_key_whose_file_says_another_time_is_in_force_then(root: Path) -> None:
+    """A file copied in by hand: its time is what counts."""
     older, _ = DiskKeys(root).signing_key()
     added = Ed25519PrivateKey.generate()
     file = root / "signing" / f"{key_id(added)}.pem"
     file.touch(0o600)
     file.write_bytes(added.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     os.utime(file, (2_000_000_000,) * 2)
-    keys = DiskKeys(root)
+    clock = Clock(2_000_000_000)
+    keys = DiskKeys(root, clock=clock)
+    assert keys.signing_key()[0] == older
+    clock.wait(local.NOT_YET_S)
     assert keys.signing_key()[0] == key_id(added)
     published = keys.jwks()["keys"]
     assert isinstance(published, list)

@@ -1,7 +1,9 @@
 """What a store of an older schema holds reads as before, and gets what came since."""
 
+import hmac
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,20 +12,29 @@ import apsw
 import pytest
 
 from clarity_server.adapters.local import schema
+from clarity_server.adapters.local.accounts import SqliteAccounts
+from clarity_server.adapters.local.hashing import Hashing
+from clarity_server.adapters.local.keys import DiskKeys
+from clarity_server.domain.access import MEMBER_SCOPES
 from clarity_server.domain.accounts import Account
+from clarity_server.domain.errors import CredentialsWrong, EmailTaken, StoreDamaged
+from clarity_server.domain.ids import new_id
+from clarity_server.domain.sealing import seal
 from clarity_server.domain.series import Closing, ClosingKind, Source, StoredUpload
-from clarity_server.ports import DayKey, DueDay, DueResult, DueWindow, PutDay, PutResult, WindowKey
+from clarity_server.ports import DayKey, DueDay, DueResult, DueWindow, PutDay, PutResult, SessionRow, WindowKey
 from tests.contracts.recordings import ACCOUNT, RECORDING, STRANGER, append, committed
-from tests.contracts.worlds import LocalWorld, local
+from tests.contracts.threads import at_once
+from tests.contracts.worlds import CHEAP, NOW, LocalWorld, local
 
 EMAIL = "owl@example.org"
+PASSWORD = "Night-0wl"
+WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 DAYS = (None, None)
 METRIC, SOURCE = RECORDING.metric, RECORDING.source
 
 
 def filled(world: LocalWorld) -> None:
-    """Store something of everything that schema 1 knows; a day and a result are still due."""
-    world.accounts.create(Account(ACCOUNT, EMAIL, "Owl", datetime(2026, 1, 2, tzinfo=UTC)), "hash")
+    """Store something of every series and what is derived of it; a day and a result are still due."""
     closings = [Closing(1, 20, 60), Closing(2, 21, 120)]
     upload = world.series.open(ACCOUNT, "u", RECORDING)
     committed(world.series, append(upload, 120, days=[20, 21, 22], closings=closings))
@@ -35,26 +46,66 @@ def filled(world: LocalWorld) -> None:
     world.analyses.put_days([PutDay(DueDay(theirs, 5), b"theirs", closed=True)])
 
 
-def first_schema(newer: Path, older: Path) -> None:
-    """Copy what a file holds into one of schema 1."""
+def older_schema(newer: Path, older: Path, upto: int) -> None:
+    """Copy what a file holds into one of an older schema; what identity has kept otherwise is not copied."""
     connection = apsw.Connection(str(older))
-    schema.migrate(connection, older.name, upto=1)
+    schema.migrate(connection, older.name, upto=upto)
     connection.execute("ATTACH ? AS newer", (str(newer),))
-    for (table,) in connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall():
+    tables: list[Any] = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall()
+    for (table,) in tables:
+        if table in ("accounts", "sessions"):
+            continue
         about: list[Any] = connection.execute("SELECT name FROM pragma_table_info(?, 'main')", (table,)).fetchall()
         columns = ", ".join(name for (name,) in about)
         connection.execute(f"INSERT INTO main.{table} SELECT {columns} FROM newer.{table}")  # noqa: S608 - our own names
     connection.close()
 
 
+def signed_up(file: Path, keys: DiskKeys, number: int) -> str:
+    """Store an account and its session as schemas 1 and 2 did; return the account's id."""
+    account_id, seal_key = ACCOUNT if number == 0 else new_id(), keys.derived("account-seal")
+    email = EMAIL if number == 0 else f"{number}.{EMAIL}"
+    hashing = Hashing(CHEAP)
+    account = (
+        account_id,
+        hmac.digest(keys.derived("email-index"), email.encode(), "sha256"),
+        seal(seal_key, email.encode(), f"account|{account_id}|email"),
+        seal(seal_key, b"Owl", f"account|{account_id}|display_name"),
+        hashing.hash(PASSWORD),
+        WHEN.timestamp(),
+    )
+    hashing.close()
+    connection = apsw.Connection(str(file))
+    connection.execute("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)", account)
+    session = (f"session-{number}", account_id, 7, b"hash", "request", NOW, NOW + 1000)
+    connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", session)
+    connection.close()
+    return account_id
+
+
+def older_store(root: Path, upto: int, account_count: int = 1) -> Path:
+    """Write a store as an older schema did; return where it is."""
+    with local(root / "writing") as writing:
+        filled(writing)
+    shutil.copytree(root / "writing", root / "today", ignore=shutil.ignore_patterns("clarity.db*"))
+    older_schema(root / "writing" / "clarity.db", root / "today" / "clarity.db", upto)
+    keys = DiskKeys(root / "today" / "keys")
+    for number in range(account_count):
+        signed_up(root / "today" / "clarity.db", keys, number)
+    return root / "today"
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[LocalWorld]:
     """A store that schema 1 has written, opened today."""
-    with local(tmp_path / "writing") as writing:
-        filled(writing)
-    shutil.copytree(tmp_path / "writing", tmp_path / "today", ignore=shutil.ignore_patterns("clarity.db*"))
-    first_schema(tmp_path / "writing" / "clarity.db", tmp_path / "today" / "clarity.db")
-    with local(tmp_path / "today") as opened:
+    with local(older_store(tmp_path, 1)) as opened:
+        yield opened
+
+
+@pytest.fixture(params=[1, 2])
+def upgraded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalWorld]:
+    """A store that schema 1, or 2, has written, opened today."""
+    with local(older_store(tmp_path, request.param)) as opened:
         yield opened
 
 
@@ -62,9 +113,7 @@ def upload(world: LocalWorld) -> StoredUpload:
     return world.series.upload(ACCOUNT, "u")
 
 
-def test_accounts_and_series_of_schema_1_read_as_before(world: LocalWorld) -> None:
-    account = world.accounts.get(ACCOUNT)
-    assert account == Account(ACCOUNT, EMAIL, "Owl", datetime(2026, 1, 2, tzinfo=UTC))
+def test_series_of_schema_1_read_as_before(world: LocalWorld) -> None:
     assert (upload(world).committed, upload(world).result_count, upload(world).descriptor) == (120, 2, RECORDING)
     assert [segment.count for segment in world.series.segments(ACCOUNT, "u", 0, 120)] == [120]
     assert world.series.change_count(ACCOUNT) == 1
@@ -107,3 +156,68 @@ def test_a_window_that_several_days_bear_on_is_due_once_with_the_latest_touch(tm
     with local(tmp_path) as world:
         due = {one.key.civil_day: one.touch for one in world.windows.due_windows(100)}
     assert due == {-7: 4, **dict.fromkeys(range(-6, 2), 9), **dict.fromkeys(range(2, 10), 2)}
+
+
+# ---- schema 3: identity ---------------------------------------------------------------------------------------------
+
+THEN = Account(ACCOUNT, EMAIL, "Owl", WHEN)
+
+
+def test_accounts_from_before_schema_3_read_as_before(upgraded: LocalWorld) -> None:
+    assert upgraded.accounts.get(ACCOUNT) == THEN
+    assert upgraded.accounts.by_email(EMAIL.upper()) == ACCOUNT
+
+
+def test_passwords_from_before_schema_3_are_right_still(upgraded: LocalWorld) -> None:
+    upgraded.passwords.check(ACCOUNT, PASSWORD)
+    with pytest.raises(CredentialsWrong):
+        upgraded.passwords.check(ACCOUNT, PASSWORD + "!")
+
+
+def test_sessions_from_before_schema_3_go_on_with_all_that_a_member_may_do(upgraded: LocalWorld) -> None:
+    scopes = " ".join(sorted(MEMBER_SCOPES))
+    row = SessionRow("session-0", ACCOUNT, 7, b"hash", "request", NOW, NOW + 1000, None, NOW, 1000, scopes)
+    assert upgraded.sessions.get("session-0") == row
+    assert upgraded.sessions.of_account(ACCOUNT, NOW, None, 10) == [row]
+    assert upgraded.sessions.advance(row, replace(row, counter=8))
+
+
+def test_accounts_from_before_schema_3_have_said_nothing_and_nothing_of_them_is_withheld(upgraded: LocalWorld) -> None:
+    assert upgraded.consents.of_account(ACCOUNT) == []
+    assert upgraded.analyses.due_results(ClosingKind.DAY, 10) == [DueResult(ACCOUNT, "u", Closing(2, 21, 120))]
+    assert upgraded.accounts.standings_since(0) == []
+
+
+def test_an_address_from_before_schema_3_is_taken_and_can_be_changed(upgraded: LocalWorld) -> None:
+    with pytest.raises(EmailTaken):
+        upgraded.accounts.create(replace(THEN, account_id=new_id()))
+    changed = upgraded.accounts.change(ACCOUNT, lambda old: replace(old, email="lark@example.org"))
+    assert changed == replace(THEN, email="lark@example.org") == upgraded.accounts.get(ACCOUNT)
+    assert upgraded.accounts.by_email(EMAIL) is None
+
+
+def test_what_the_root_key_sealed_is_sealed_with_the_data_key_once_the_accounts_are_opened(
+    upgraded: LocalWorld,
+) -> None:
+    query = "SELECT count(*), count(body), count(email_before), count(name_before) FROM accounts"
+    accounts = upgraded.accounts
+    with upgraded.database.read() as connection:
+        rows: list[Any] = connection.execute(query).fetchall()
+    assert rows == [(1, 1, 0, 0)]
+    upgraded.keys.destroy_data_key(ACCOUNT)
+    with pytest.raises(StoreDamaged):
+        accounts.get(ACCOUNT)
+
+
+def test_more_accounts_than_one_page_are_all_sealed_anew_by_two_processes_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clarity_server.adapters.local.accounts.BEFORE_PAGE", 3)
+    store = older_store(tmp_path, 2, account_count=20)
+    with local(store) as one, local(store) as other:
+        stores = at_once(2, lambda number: (one, other)[number].accounts)
+        emails = [EMAIL, *(f"{number}.{EMAIL}" for number in range(1, 20))]
+        for accounts in stores:
+            assert isinstance(accounts, SqliteAccounts)
+            ids = [accounts.by_email(email) for email in emails]
+            assert [account_id and getattr(accounts.get(account_id), "email", "") for account_id in ids] == emails

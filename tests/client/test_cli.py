@@ -4,98 +4,45 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from clarity import local, recordings
+from clarity.advice import ADVICE, sentence
 from clarity.calls import ClarityError
-from clarity.cli import ADVICE, sentence
 from clarity.v1.error_pb2 import ErrorReason
-
-COMMAND = [sys.executable, "-m", "clarity.cli"]
-PASSWORD = "Correct-horse-7"
-TIMEOUT_S = 60
-
-
-def environment(**more: str) -> dict[str, str]:
-    """Ours, without what a person or another test may have set for clarity."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CLARITY")}
-    return {**kept, **more}
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody at a terminal: where their tokens are, and which server they use."""
-
-    home: Path
-    target: str
-    more: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def environ(self) -> dict[str, str]:
-        named = {"CLARITYCLIENT_HOME": str(self.home), "CLARITYCLIENT_TARGET": self.target}
-        return environment(**named, **self.more)
-
-    def runs(self, *arguments: str | Path, typed: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            input=typed,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-
-    def succeeds(self, *arguments: str | Path, typed: str = "") -> str:
-        done = self.runs(*arguments, typed=typed)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def fails(self, *arguments: str | Path, typed: str = "") -> str:
-        """Return the one sentence that it fails with."""
-        done = self.runs(*arguments, typed=typed)
-        assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
-        assert "Traceback" not in done.stderr
-        assert done.stderr.startswith("clarity: ")
-        assert done.stderr.count("\n") == 1, done.stderr
-        return done.stderr
+from tests.client.person import COMMAND, PASSWORD, TIMEOUT_S, Person, environment
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local.Server]:
-    folder = tmp_path_factory.mktemp("server")
-    settings = {
-        "LISTEN": "127.0.0.1:0",
-        "RECORDS": f"sqlite:{folder / 'clarity.db'}",
-        "BLOBS": f"file:{folder / 'blobs'}",
-        "KEYS": f"file:{folder / 'keys'}",
-        "JWKS_FILE": str(folder / "jwks.json"),
-        "DRAIN_S": "5",
-    }
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server keeps everything."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[local.Server]:
+    settings = {**local.own_stores(folder), "DRAIN_S": "5"}
     with local.Server(settings, folder, log=folder / "log") as running:
         yield running
 
 
 @pytest.fixture
-def stranger(server: local.Server, tmp_path: Path) -> Person:
-    return Person(tmp_path / "home", server.address)
+def stranger(server: local.Server, folder: Path, tmp_path: Path) -> Person:
+    return Person(tmp_path / "home", server.address, local.outbox_of(folder))
 
 
 @pytest.fixture
 def person(stranger: Person, request: pytest.FixtureRequest) -> Person:
     """Somebody with an account of their own, signed in."""
-    name = f"{abs(hash(request.node.name)):x}@example.org"
-    stranger.succeeds("sign-up", "--email", name, typed=f"{PASSWORD}\n")
+    stranger.joins(f"{abs(hash(request.node.name)):x}@example.org")
     return stranger
 
 
@@ -107,10 +54,10 @@ def minutes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def reader(server: local.Server, minutes: Path, tmp_path_factory: pytest.TempPathFactory) -> Person:
+def reader(server: local.Server, folder: Path, minutes: Path, tmp_path_factory: pytest.TempPathFactory) -> Person:
     """Somebody whose three days are there already; for tests that only read."""
-    reader = Person(tmp_path_factory.mktemp("reader"), server.address)
-    reader.succeeds("sign-up", "--email", "reader@example.org", typed=f"{PASSWORD}\n")
+    reader = Person(tmp_path_factory.mktemp("reader"), server.address, local.outbox_of(folder))
+    reader.joins("reader@example.org")
     reader.succeeds("stream", minutes)
     return reader
 
@@ -137,10 +84,10 @@ def nine_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def weekly(server: local.Server, nine_days: Path, tmp_path_factory: pytest.TempPathFactory) -> Person:
+def weekly(server: local.Server, folder: Path, nine_days: Path, tmp_path_factory: pytest.TempPathFactory) -> Person:
     """Somebody whose nine days are there already; for tests that only read."""
-    person = Person(tmp_path_factory.mktemp("weekly"), server.address)
-    person.succeeds("sign-up", "--email", "weekly@example.org", typed=f"{PASSWORD}\n")
+    person = Person(tmp_path_factory.mktemp("weekly"), server.address, local.outbox_of(folder))
+    person.joins("weekly@example.org")
     person.succeeds("stream", nine_days)
     return person
 
@@ -164,9 +111,7 @@ def watched(person: Person, *more: str) -> list[dict[str, object]]:
 
 
 def test_signing_up_signs_in_and_signing_out_ends_it(stranger: Person) -> None:
-    assert "is made and signed in as Ada@example.org" in stranger.succeeds(
-        "sign-up", "--email", "Ada@example.org", "--name", "Ada", typed=f"{PASSWORD}\n"
-    )
+    assert "is made and signed in as Ada@example.org" in stranger.joins("Ada@example.org", "--name", "Ada")
     shown = json.loads(stranger.succeeds("account", "--json"))
     assert (shown["email"], shown["display_name"]) == ("Ada@example.org", "Ada")
     assert "Ada@example.org" in stranger.succeeds("account")
@@ -197,7 +142,8 @@ def test_a_wrong_password_is_told_in_one_sentence(stranger: Person) -> None:
 
 
 def test_a_weak_password_is_told_with_its_rule(stranger: Person) -> None:
-    assert "password" in stranger.fails("sign-up", "--email", "weak@example.org", typed="weak\n")
+    told = stranger.fails("sign-up", "--email", "weak@example.org", "--accept-terms", typed="weak\n")
+    assert "password" in told
 
 
 # ---- weeks, and what they mean -------------------------------------------------------------------------------
@@ -394,13 +340,13 @@ def test_the_catalogue_is_listed(reader: Person) -> None:
 
 
 def test_where_no_server_is_the_way_to_one_is_told(tmp_path: Path) -> None:
-    nowhere = Person(tmp_path, "127.0.0.1:1")
+    nowhere = Person(tmp_path, "127.0.0.1:1", tmp_path)
     told = nowhere.fails("sign-in", "--email", "ada@example.org", typed=f"{PASSWORD}\n")
     assert "no server answers at http://127.0.0.1:1: start one with `clarity up`, or name another" in told
 
 
 def test_tls_where_none_is_spoken_is_told(stranger: Person) -> None:
-    secured = Person(stranger.home, f"https://{stranger.target}")
+    secured = Person(stranger.home, f"https://{stranger.target}", stranger.outbox)
     told = secured.fails("sign-in", "--email", "ada@example.org", typed=f"{PASSWORD}\n")
     assert "does not speak TLS" in told
 
@@ -435,6 +381,13 @@ def test_a_metric_that_does_not_exist_is_told_with_the_nearest(reader: Person, m
         ["read", "--start", "2026-01-10", "--end", "2026-01-11T00:00Z"],
         ["days", "--start", "10.1.2026"],
         ["account", "--target", "ftp://x"],
+        ["account", "--json", "update", "--name", "Ada"],
+        ["account", "update"],
+        ["account", "update", "--set", "goal.steps"],
+        ["sign-up", "--email", "ada@example.org"],
+        ["consents", "give", "money"],
+        ["grants", "give", "somebody", "--family", "money"],
+        ["grants", "give", "somebody", "--family", "sleep", "--days", "367"],
         ["nonsense"],
     ],
     ids=" ".join,
@@ -493,10 +446,12 @@ def test_up_serves_both_doors_and_leaves_nothing_behind(tmp_path: Path, ending: 
             if "curl" in line and "/v1/days" in line:
                 break
         doors = [line.split()[-1] for line in shown if line.startswith("  gRPC  ")]
-        ada = Person(tmp_path / "home", doors[0])
+        outbox = tmp_path / "var" / "outbox"
+        assert any("lands in var/outbox" in line for line in shown)
+        ada = Person(tmp_path / "home", doors[0], outbox)
         edge = next(word for line in shown for word in line.split() if word.startswith("http://"))
-        ada.succeeds("sign-up", "--email", "ada@example.org", typed=f"{PASSWORD}\n")
-        through = Person(tmp_path / "home2", edge)
+        ada.joins("ada@example.org")
+        through = Person(tmp_path / "home2", edge, outbox)
         through.succeeds("sign-in", "--email", "ada@example.org", typed=f"{PASSWORD}\n")
         assert json.loads(through.succeeds("account", "--json"))["email"] == "ada@example.org"
         up.send_signal(ending)

@@ -8,8 +8,8 @@ import pytest
 
 from clarity_server.domain.series import Closing, ClosingKind, Source, StoredUpload
 from clarity_server.ports import DayKey, DueDay, DueResult, DueWindow, PutDay, PutResult, WindowKey
-from tests.contracts.identity_world import at_once
 from tests.contracts.recordings import ACCOUNT, RECORDING, STRANGER, append, committed
+from tests.contracts.threads import at_once
 from tests.contracts.worlds import World
 
 UPLOAD = "u"

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from clarity_server.domain.errors import BlobNotFound, InvalidInput
-from tests.contracts.identity_world import at_once
+from tests.contracts.threads import at_once
 from tests.contracts.worlds import World
 
 NAME = "segments/a1/x-1_2|3=4.zst"

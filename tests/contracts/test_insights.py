@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from clarity_server.ports import StoredInsight
-from tests.contracts.identity_world import at_once
 from tests.contracts.recordings import ACCOUNT, STRANGER
+from tests.contracts.threads import at_once
 from tests.contracts.worlds import World
 
 WHEN = datetime(2026, 3, 29, 1, 59, 59, 999_999, tzinfo=UTC)

@@ -3,9 +3,10 @@
 import jwt
 import pytest
 
-from clarity_server.domain.errors import StoreDamaged
-from tests.contracts.identity_world import at_once
+from clarity_server.domain.errors import AccountNotFound, StoreDamaged
+from clarity_server.domain.tokens import ACCESS_S, SKEW_S
 from tests.contracts.recordings import ACCOUNT, STRANGER
+from tests.contracts.threads import at_once
 from tests.contracts.worlds import World
 
 
@@ -43,6 +44,120 @@ def test_a_data_key_that_is_not_there_is_named(world: World) -> None:
     with pytest.raises(StoreDamaged) as error:
         world.keys.data_key(ACCOUNT)
     assert ACCOUNT in error.value.facts["piece"]
+
+
+def test_a_destroyed_data_key_is_gone_for_every_process_and_never_made_again(world: World) -> None:
+    with world.another() as other:
+        for one in (world, other):
+            one.keys.create_data_key(ACCOUNT)
+        world.keys.destroy_data_key(ACCOUNT)
+        for one in (world, other):
+            with pytest.raises(StoreDamaged):
+                one.keys.data_key(ACCOUNT)
+            with pytest.raises(AccountNotFound):
+                one.keys.create_data_key(ACCOUNT)
+    assert world.keys.create_data_key(STRANGER)
+
+
+def test_destroying_a_data_key_again_or_one_that_is_not_there_changes_nothing(world: World) -> None:
+    for _ in range(2):
+        world.keys.destroy_data_key(ACCOUNT)
+    with pytest.raises(AccountNotFound):
+        world.keys.create_data_key(ACCOUNT)
+
+
+def test_a_data_key_made_and_destroyed_at_once_is_gone(world: World) -> None:
+    with world.another() as other:
+
+        def work(number: int) -> None:
+            if number == 5:
+                other.keys.destroy_data_key(ACCOUNT)
+            else:
+                world.keys.create_data_key(ACCOUNT)
+
+        at_once(12, work)
+        for one in (world, other):
+            with pytest.raises(StoreDamaged):
+                one.keys.data_key(ACCOUNT)
+
+
+# ---- signing keys ---------------------------------------------------------------------------------------------------
+
+LONG = 24 * 3600.0
+
+
+def key_ids(world: World) -> list[str]:
+    keys = world.keys.jwks()["keys"]
+    assert isinstance(keys, list)
+    return [key["kid"] for key in keys]
+
+
+def test_a_new_signing_key_is_published_before_it_signs(world: World) -> None:
+    first, _ = world.keys.signing_key()
+    second = world.keys.rotate_signing_key()
+    assert key_ids(world) == [first, second]
+    assert world.keys.signing_key()[0] == first
+    world.clock.wait(LONG)
+    assert world.keys.signing_key()[0] == second
+
+
+def test_another_process_learns_of_a_new_key_and_tells_so_once(world: World) -> None:
+    with world.another() as other:
+        assert not other.keys.refresh()
+        second = world.keys.rotate_signing_key()
+        assert other.keys.refresh()
+        assert not other.keys.refresh()
+        assert key_ids(other) == key_ids(world)
+        world.clock.wait(LONG)
+        assert other.keys.signing_key()[0] == world.keys.signing_key()[0] == second
+
+
+def test_a_replaced_key_is_retired_once_no_token_of_it_is_in_force(world: World) -> None:
+    first, _ = world.keys.signing_key()
+    second = world.keys.rotate_signing_key()
+    while world.keys.signing_key()[0] != second:
+        world.clock.wait(1)
+    world.clock.wait(ACCESS_S + SKEW_S)
+    assert not world.keys.refresh()
+    assert key_ids(world) == [first, second]
+    world.clock.wait(LONG)
+    assert world.keys.refresh()
+    assert key_ids(world) == [second]
+    with world.another() as other:
+        assert key_ids(other) == [second]
+
+
+def test_the_last_key_is_never_retired(world: World) -> None:
+    first, _ = world.keys.signing_key()
+    world.clock.wait(1000 * LONG)
+    assert not world.keys.refresh()
+    assert key_ids(world) == [first]
+
+
+def test_keys_made_one_after_the_other_sign_and_retire_in_turn(world: World) -> None:
+    made = [world.keys.signing_key()[0]]
+    for _ in range(3):
+        world.clock.wait(1)
+        made.append(world.keys.rotate_signing_key())
+    assert key_ids(world) == made
+    signed = list(dict.fromkeys(_signing(world, seconds) for seconds in range(300)))
+    assert signed == made
+    world.clock.wait(LONG)
+    world.keys.refresh()
+    assert key_ids(world) == made[-1:]
+
+
+def _signing(world: World, _: int) -> str:
+    world.clock.wait(0.5)
+    return world.keys.signing_key()[0]
+
+
+def test_keys_made_at_once_are_all_published(world: World) -> None:
+    with world.another() as other:
+        made = at_once(6, lambda number: (world, other)[number % 2].keys.rotate_signing_key())
+        for one in (world, other):
+            one.keys.refresh()
+        assert set(made) < set(key_ids(world)) == set(key_ids(other))
 
 
 def test_every_process_signs_with_the_same_key(world: World) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from clarity_server.domain.models import Kind, Manifest, ModelExists, ModelNotFound, SourceChanged
-from tests.contracts.identity_world import at_once
+from tests.contracts.threads import at_once
 from tests.contracts.worlds import World
 
 CONTENT, OTHER = b"the weights of one model" * 1000, b"those of another" * 1000

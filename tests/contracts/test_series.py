@@ -9,7 +9,6 @@ import pytest
 from clarity_server.domain.civil import OffsetChange, Start, StartKind
 from clarity_server.domain.errors import UploadMismatch, UploadNotFound, UploadTakenOver
 from clarity_server.domain.series import Closing, ClosingKind, Descriptor, Encoding, Source
-from tests.contracts.identity_world import at_once
 from tests.contracts.recordings import (
     ACCOUNT,
     DAY_SAMPLES,
@@ -20,6 +19,7 @@ from tests.contracts.recordings import (
     receipt,
     segment,
 )
+from tests.contracts.threads import at_once
 from tests.contracts.worlds import World
 
 UPLOAD = "Night-1.of_3"

@@ -10,8 +10,8 @@ from clarity_server.domain.analysis import State
 from clarity_server.domain.errors import Busy
 from clarity_server.domain.series import Source
 from clarity_server.ports import DayKey, DueDay, DueWindow, Look, PutDay, StoredAnalysis, WindowKey
-from tests.contracts.identity_world import at_once
 from tests.contracts.recordings import ACCOUNT, RECORDING, STRANGER, append, committed
+from tests.contracts.threads import at_once
 from tests.contracts.worlds import World
 
 METRIC, SOURCE = RECORDING.metric, RECORDING.source

@@ -6,37 +6,93 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from clarity_server.adapters.local.access_events import SqliteAccessEvents
 from clarity_server.adapters.local.accounts import SqliteAccounts
 from clarity_server.adapters.local.analyses import SqliteAnalyses
+from clarity_server.adapters.local.audit import SqliteAudit
 from clarity_server.adapters.local.blobs import DiskBlobs
+from clarity_server.adapters.local.consents import SqliteConsents
 from clarity_server.adapters.local.database import Database
+from clarity_server.adapters.local.factors import SqliteFactors
+from clarity_server.adapters.local.grants import SqliteGrants
+from clarity_server.adapters.local.hashing import Cost, Hashing
+from clarity_server.adapters.local.heads import DiskHeads
 from clarity_server.adapters.local.insights import SqliteInsights
 from clarity_server.adapters.local.keys import DiskKeys
+from clarity_server.adapters.local.ledger import DiskLedger
 from clarity_server.adapters.local.models import DiskModels
+from clarity_server.adapters.local.outbox import SqliteOutbox
+from clarity_server.adapters.local.passwords import SqlitePasswords
 from clarity_server.adapters.local.requests import SqliteRequests
 from clarity_server.adapters.local.series import PUT_SEGMENT, SqliteSeries
 from clarity_server.adapters.local.sessions import SqliteSessions
+from clarity_server.adapters.local.tickets import SqliteTickets
 from clarity_server.adapters.local.windows import SqliteWindows
 from clarity_server.domain.series import Segment
 from clarity_server.ports import (
+    AccessEvents,
     Accounts,
     Analyses,
+    Audit,
     Blobs,
+    Consents,
+    Factors,
+    Grants,
     Insights,
     Keys,
+    Ledger,
     Models,
+    Outbox,
+    Passwords,
     Requests,
     Series,
     Sessions,
+    Tickets,
     Windows,
 )
+
+CHEAP = Cost(memory_kib=8, passes=1, lanes=1)  # argon2's least: the tests are about everything around it
+NOW = 1_700_000_000.25
+
+
+@dataclass
+class Clock:
+    """Tells the time it was told."""
+
+    now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
 
 
 class World(Protocol):
     """The ports of one process, and what a contract needs beside them."""
 
     @property
+    def clock(self) -> Clock: ...
+    @property
     def accounts(self) -> Accounts: ...
+    @property
+    def passwords(self) -> Passwords: ...
+    @property
+    def tickets(self) -> Tickets: ...
+    @property
+    def factors(self) -> Factors: ...
+    @property
+    def consents(self) -> Consents: ...
+    @property
+    def grants(self) -> Grants: ...
+    @property
+    def access_events(self) -> AccessEvents: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def audit(self) -> Audit: ...
+    @property
+    def ledger(self) -> Ledger: ...
     @property
     def sessions(self) -> Sessions: ...
     @property
@@ -68,6 +124,8 @@ class LocalWorld:
     """SQLite and files under a directory."""
 
     root: Path
+    clock: Clock
+    hashing: Hashing
     database: Database
     keys: DiskKeys
     blobs: DiskBlobs
@@ -76,7 +134,43 @@ class LocalWorld:
 
     @property
     def accounts(self) -> SqliteAccounts:
-        return SqliteAccounts(self.database, self.keys)
+        return SqliteAccounts(self.database, self.keys, self.clock)
+
+    @property
+    def passwords(self) -> SqlitePasswords:
+        return SqlitePasswords(self.database, self.hashing)
+
+    @property
+    def tickets(self) -> SqliteTickets:
+        return SqliteTickets(self.database, self.clock)
+
+    @property
+    def factors(self) -> SqliteFactors:
+        return SqliteFactors(self.database)
+
+    @property
+    def consents(self) -> SqliteConsents:
+        return SqliteConsents(self.database)
+
+    @property
+    def grants(self) -> SqliteGrants:
+        return SqliteGrants(self.database)
+
+    @property
+    def access_events(self) -> SqliteAccessEvents:
+        return SqliteAccessEvents(self.database)
+
+    @property
+    def outbox(self) -> SqliteOutbox:
+        return SqliteOutbox(self.database, self.keys)
+
+    @property
+    def audit(self) -> SqliteAudit:
+        return SqliteAudit(self.database, DiskHeads(self.root / "keys"), self.keys, self.clock)
+
+    @property
+    def ledger(self) -> DiskLedger:
+        return DiskLedger(self.root / "keys")
 
     @property
     def sessions(self) -> SqliteSessions:
@@ -99,7 +193,7 @@ class LocalWorld:
         return DiskModels(self.root / "models")
 
     def another(self) -> AbstractContextManager[World]:
-        return local(self.root)
+        return local(self.root, self.clock)
 
     def plant(self, segment: Segment) -> None:
         key = (segment.account_id, segment.upload_id, segment.first_sample, segment.count, segment.metric, segment.day)
@@ -108,14 +202,18 @@ class LocalWorld:
 
 
 @contextmanager
-def local(root: Path) -> Iterator[LocalWorld]:
+def local(root: Path, clock: Clock | None = None) -> Iterator[LocalWorld]:
+    clock = clock or Clock()
+    hashing = Hashing(CHEAP)
     database = Database(root / "clarity.db")
     blobs = DiskBlobs(root / "blobs")
+    keys = DiskKeys(root / "keys", clock=clock)
     series = SqliteSeries(database, blobs)
     try:
-        yield LocalWorld(root, database, DiskKeys(root / "keys"), blobs, series, SqliteAnalyses(database))
+        yield LocalWorld(root, clock, hashing, database, keys, blobs, series, SqliteAnalyses(database))
     finally:
         database.close()
+        hashing.close()
 
 
 WORLDS: Mapping[str, Callable[[Path], AbstractContextManager[World]]] = {"local": local}

@@ -14,6 +14,7 @@ STORES = {
     "CLARITY_KEYS": "file:/keys",
     "CLARITY_MODELS": "file:/models",
     "CLARITY_IDENTITY": "local:",
+    "CLARITY_OUTBOX": "smtp://mail:587",
 }
 
 

@@ -1,19 +1,12 @@
 """What every RPC is asked: once for an answer, once for a refusal, and by whom."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from google.protobuf.message import Message
 from google.type.date_pb2 import Date
 from google.type.datetime_pb2 import DateTime
 
-from clarity.v1.auth_service_pb2 import (
-    GetAccountRequest,
-    RefreshSessionRequest,
-    SignInRequest,
-    SignOutRequest,
-    SignUpRequest,
-)
+from clarity.v1.access_pb2 import DATA_FAMILY_ACTIVITY
 from clarity.v1.health_data_service_pb2 import (
     AppendSeriesRequest,
     CivilRange,
@@ -37,11 +30,12 @@ from clarity.v1.insight_service_pb2 import (
     WatchAnalysesRequest,
 )
 from clarity.v1.series_pb2 import Chunk, SeriesItem
+from tests.edge.account_cases import ACCOUNT_CASES, grant
+from tests.edge.asking import Case, Cast, Known, foreign, known, own, read
 from tests.edge.people import (
     COUNTS,
     DAYS,
     HEART_RATE,
-    PASSWORD,
     WEEKS,
     People,
     Person,
@@ -58,67 +52,21 @@ PULSE = [60.0 + minute % 25 for minute in range(120)]
 MONDAY = Date(year=2024, month=3, day=4)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the reader has that is asked for by its id."""
-
-    analysis_id: str
-    insight_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """Who asks: `own` is another person for every surface and may change things; `reader` is one person for all."""
-
-    people: People
-    own: Person
-    reader: Person
-    known: Known
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One RPC's two questions, and why the second is refused."""
-
-    answered: Callable[[Cast], Ask]
-    refused: Callable[[Cast], Ask]
-    reason: str
-
-
-def prepare(people: People, reader: Person) -> Known:
-    """Give the reader what is read: eight days of counts, finished, with their days, weeks and one insight."""
+def prepare(people: People, reader: Person, clinician: Person) -> Known:
+    """Give the reader what is read: eight days of counts, with their days, weeks and one insight, and a reading."""
     people.stream(reader, "counts", series_of(COUNTS), days())
     people.wait_for_days(reader, DAYS)
     newest = people.wait_for_weeks(reader, WEEKS)[-1]
     assert newest.pat.HasField("output"), "hundreds of floats have to look alike, too"
     insight = people.insight.GenerateInsight(GenerateInsightRequest(), metadata=reader.metadata).insight
     assert insight.analysis_id == newest.analysis_id
+    allowed = grant(clinician.account_id)
+    allowed.families.append(DATA_FAMILY_ACTIVITY)
+    people.auth.CreateGrant(allowed, metadata=reader.metadata)
+    asked = read_range(COUNTS)
+    asked.account_id = reader.account_id
+    assert list(people.data.ReadSeries(asked, metadata=clinician.metadata))[-1].HasField("done")
     return Known(newest.analysis_id, insight.insight_id)
-
-
-def own(message: Callable[[Cast], Message]) -> Callable[[Cast], Ask]:
-    """Asked with the surface's own person."""
-    return lambda cast: Ask([message(cast)], cast.own.access_token)
-
-
-def read(message: Message) -> Callable[[Cast], Ask]:
-    """Asked with the person who has a recording, by all surfaces alike."""
-    return lambda cast: Ask([message], cast.reader.access_token)
-
-
-def known(message: Callable[[Known], Message]) -> Callable[[Cast], Ask]:
-    """Asked with the same person, for something that has an id."""
-    return lambda cast: Ask([message(cast.known)], cast.reader.access_token)
-
-
-def foreign(message: Callable[[Known], Message]) -> Callable[[Cast], Ask]:
-    """Asked for the reader's own by somebody else, to whom it does not exist."""
-    return lambda cast: Ask([message(cast.known)], cast.own.access_token)
-
-
-def public(message: Callable[[Cast], Message]) -> Callable[[Cast], Ask]:
-    """Asked with no token."""
-    return lambda cast: Ask([message(cast)])
 
 
 def stream(cast: Cast) -> Ask:
@@ -161,29 +109,7 @@ def read_range(metric: str) -> ReadSeriesRequest:
 
 
 CASES: Mapping[str, Case] = {
-    "clarity.v1.AuthService/SignUp": Case(
-        public(lambda cast: SignUpRequest(email=cast.people.new_email("new"), password=PASSWORD, display_name="Ada")),
-        public(lambda _: SignUpRequest(email="nobody", password="short")),
-        "REQUEST_INVALID",
-    ),
-    "clarity.v1.AuthService/SignIn": Case(
-        public(lambda cast: SignInRequest(email=cast.own.email, password=PASSWORD)),
-        public(lambda cast: SignInRequest(email=cast.own.email, password="Wrong-horse-9")),
-        "CREDENTIALS_WRONG",
-    ),
-    "clarity.v1.AuthService/RefreshSession": Case(
-        public(lambda cast: RefreshSessionRequest(refresh_token=cast.people.signed_in(cast.own.email).refresh_token)),
-        public(lambda _: RefreshSessionRequest(refresh_token="nonsense")),
-        "REFRESH_TOKEN_INVALID",
-    ),
-    "clarity.v1.AuthService/SignOut": Case(
-        lambda cast: Ask([SignOutRequest()], cast.people.signed_in(cast.own.email).access_token),
-        lambda cast: Ask([SignOutRequest()], cast.people.signed_out(cast.own.email).access_token),
-        "SESSION_ENDED",
-    ),
-    "clarity.v1.AuthService/GetAccount": Case(
-        read(GetAccountRequest()), public(lambda _: GetAccountRequest()), "TOKEN_MISSING"
-    ),
+    **ACCOUNT_CASES,
     "clarity.v1.HealthDataService/ListMetrics": Case(
         read(ListMetricsRequest(page_size=7)), read(ListMetricsRequest(page_token="nonsense")), "PAGE_TOKEN_INVALID"
     ),

@@ -1,14 +1,17 @@
 """One real server and one real Envoy a test process; each worker of pytest-xdist has its own, on free ports."""
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import grpc
 import pytest
 
 from clarity import edge, local
+from clarity_server.adapters.local.keys import DiskKeys
 from clarity_server.adapters.local.models import DiskModels
 from clarity_server.flows.models import install_card
+from tests.edge.asking import Appoint
 from tests.edge.people import People, Person
 from tests.edge.running import DESCRIPTORS, READY_WITHIN_S, StartEdge
 from tests.edge.upstream import Upstream
@@ -26,38 +29,34 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(keys: Path) -> Iterator[local.Server]:
+def settings(keys: Path) -> Mapping[str, str]:
+    return {**local.own_stores(keys.parent), "DRAIN_S": "2"}
+
+
+@pytest.fixture(scope="session")
+def server(settings: Mapping[str, str], keys: Path) -> Iterator[local.Server]:
     place = keys.parent
     install_card(DiskModels(place / "models"), DEMONSTRATION)
-    settings = {
-        "LISTEN": "127.0.0.1:0",
-        "RECORDS": f"sqlite:{place}/clarity.db",
-        "BLOBS": f"file:{place}/blobs",
-        "KEYS": f"file:{keys}",
-        "MODELS": f"file:{place}/models",
-        "JWKS_FILE": f"{place}/jwks/jwks.json",
-        "DRAIN_S": "2",
-    }
     with local.Server(settings, place, log=place / "server.log") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def jwks(server: local.Server, keys: Path) -> Path:
-    """The public keys that the server wrote at its start."""
+def jwks(server: local.Server, keys: Path) -> Mapping[str, object]:
+    """The public keys of the real server, for another that tokens of its people are sent to."""
     assert server.port
-    return keys.parent / "jwks" / "jwks.json"
+    return DiskKeys(keys).jwks()
 
 
 @pytest.fixture(scope="session")
-def start_edge(jwks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartEdge]:
+def start_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartEdge]:
     """Start an Envoy before any server on this machine, with changes to envoy.yaml; all are stopped at the end."""
     started: list[edge.Edge] = []
 
     def start(server_port: int, changes: dict[str, str] | None = None) -> edge.Edge:
         config = edge.amend(edge.read_config(), changes) if changes else None
         folder = tmp_path_factory.mktemp("envoy")
-        started.append(edge.start(0, server_port, jwks, DESCRIPTORS, folder, config=config))
+        started.append(edge.start(0, server_port, DESCRIPTORS, folder, config=config))
         return started[-1]
 
     yield start
@@ -86,8 +85,21 @@ def through(envoy: edge.Edge) -> Iterator[grpc.Channel]:
 
 
 @pytest.fixture(scope="session")
-def people(direct: grpc.Channel) -> People:
-    return People(direct)
+def people(direct: grpc.Channel, server: local.Server, keys: Path) -> People:
+    return People(direct, server.address, local.outbox_of(keys.parent))
+
+
+@pytest.fixture(scope="session")
+def appoint(people: People, settings: Mapping[str, str]) -> Appoint:
+    """Make somebody with a role, as whoever runs the server does: on its machine."""
+
+    def appointed(role: str) -> Person:
+        email = people.somebody(role).email
+        command = [*local.server_command(), "accounts", "set-roles", email, role]
+        subprocess.run(command, env=local.environment(settings, inherit=False), check=True)
+        return people.signed_in(email)
+
+    return appointed
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +109,9 @@ def person(people: People) -> Person:
 
 
 @pytest.fixture(scope="session")
-def upstream() -> Iterator[Upstream]:
+def upstream(jwks: Mapping[str, object]) -> Iterator[Upstream]:
     """A server that does what a test says, where the real one cannot be made to."""
-    with Upstream() as running:
+    with Upstream(jwks) as running:
         yield running
 
 

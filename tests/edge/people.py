@@ -4,15 +4,19 @@ import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import google_crc32c
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.type.datetime_pb2 import DateTime
 
+from clarity.calls import Target
+from clarity.client import Client
+from clarity.mailbox import joined
 from clarity.v1 import auth_service_pb2_grpc, health_data_service_pb2_grpc, insight_service_pb2_grpc
 from clarity.v1.analysis_pb2 import ANALYSIS_STATE_SUCCEEDED, Analysis
-from clarity.v1.auth_service_pb2 import SignInRequest, SignOutRequest, SignUpRequest
+from clarity.v1.auth_service_pb2 import SignInRequest, SignOutRequest
 from clarity.v1.health_data_service_pb2 import (
     AppendSeriesRequest,
     FinishUpload,
@@ -53,7 +57,10 @@ class Person:
 class People:
     """Makes accounts and sessions, past Envoy."""
 
-    def __init__(self, channel: grpc.Channel) -> None:
+    def __init__(self, channel: grpc.Channel, address: str, outbox: Path) -> None:
+        """Take a way to the server, where it is, and where its mail lies."""
+        self._target = Target(address, tls=False)
+        self._outbox = outbox
         self.auth = auth_service_pb2_grpc.AuthServiceStub(channel)
         self.data = health_data_service_pb2_grpc.HealthDataServiceStub(channel)
         self.insight = insight_service_pb2_grpc.InsightServiceStub(channel)
@@ -67,7 +74,8 @@ class People:
     def somebody(self, name: str) -> Person:
         """A new account, signed in."""
         email = self.new_email(name)
-        self.auth.SignUp(SignUpRequest(email=email, password=PASSWORD))
+        with Client(self._target) as client:
+            joined(client, self._outbox, email, PASSWORD)
         return self.signed_in(email)
 
     def signed_in(self, email: str) -> Person:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import grpc
 from google.api import annotations_pb2
 from google.api.http_pb2 import HttpRule
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -24,7 +25,8 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from clarity import local
-from clarity.v1 import auth_service_pb2_grpc, health_data_service_pb2_grpc, insight_service_pb2_grpc
+from clarity.v1 import access_pb2, auth_service_pb2_grpc, health_data_service_pb2_grpc, insight_service_pb2_grpc
+from clarity.v1.access_pb2 import Access
 from tests.edge.web import framed, web_call
 
 TIMEOUT_S = 30
@@ -105,6 +107,24 @@ def rule_of(rpc: MethodDescriptor) -> HttpRule:
     extended: Any = rpc.GetOptions().Extensions  # the extension is typed for messages of another package
     rule: HttpRule = extended[annotations_pb2.http]
     return rule
+
+
+def rule_verb(rule: HttpRule) -> str:
+    """Its HTTP method."""
+    return (rule.WhichOneof("pattern") or "").upper()
+
+
+def template_of(rpc: MethodDescriptor) -> str:
+    """The path of that rule, with its variables."""
+    rule = rule_of(rpc)
+    return str(getattr(rule, rule.WhichOneof("pattern") or ""))
+
+
+def access_of(rpc: MethodDescriptor) -> Access:
+    """What a call of it needs."""
+    extended: Any = rpc.GetOptions().Extensions
+    needed: Access = extended[access_pb2.access]
+    return needed
 
 
 def answer_type(rpc: MethodDescriptor) -> type[Message]:
@@ -203,7 +223,10 @@ class Curl:
     def call(self, rpc: MethodDescriptor, ask: Ask) -> Answer:
         found = _run(self._command(rpc, ask), _body(rpc, ask), rpc, ask)
         assert found.returncode == 0, found.stderr
-        text, _, status = found.stdout.rpartition("\n")
+        text, _, told = found.stdout.rpartition("\n")
+        status, _, content_type = told.partition(" ")
+        if status == "200" and rpc.output_type.full_name == HttpBody.DESCRIPTOR.full_name:
+            return Answer([HttpBody(content_type=content_type, data=text.encode())])
         said = list(documents(text))
         if status not in {"200", ""}:  # none where we hung up before the end
             return Answer([], status_from_json(said[0]))
@@ -211,7 +234,6 @@ class Curl:
         return Answer(messages, problem_in(messages))
 
     def _command(self, rpc: MethodDescriptor, ask: Ask) -> list[str]:
-        verb = rule_of(rpc).WhichOneof("pattern") or ""
         url = f"http://127.0.0.1:{self.port}{_target(rpc, ask)}"
         command = [
             "curl",
@@ -221,9 +243,9 @@ class Curl:
             "--max-time",
             str(TIMEOUT_S),
             "-X",
-            verb.upper(),
+            rule_verb(rule_of(rpc)),
             "-w",
-            "\n%{http_code}",
+            "\n%{http_code} %{content_type}",
             url,
         ]
         command += ["-H", f"authorization: Bearer {ask.token}"] if ask.token else []
@@ -234,10 +256,8 @@ class Curl:
 
 def _fields(rpc: MethodDescriptor, ask: Ask) -> tuple[str, dict[str, Any]]:
     """The path with its variables filled in, and the fields that are left for the body or the query."""
-    rule = rule_of(rpc)
-    template = str(getattr(rule, rule.WhichOneof("pattern") or ""))
     fields = as_json(ask.messages[0])
-    path = re.sub(r"\{(\w+)\}", lambda name: str(fields.pop(name[1])), template)
+    path = re.sub(r"\{(\w+)\}", lambda name: str(fields.pop(name[1])), template_of(rpc))
     return path, fields
 
 

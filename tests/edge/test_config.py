@@ -1,11 +1,14 @@
 """envoy.yaml, and the module that finds, renders and checks it."""
 
+import re
 from pathlib import Path
 
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from clarity import edge
+from clarity_server.adapters.local.keys import NOT_YET_S
+from tests.edge import surfaces
 from tests.edge.running import DESCRIPTORS
 
 HERE = {"listen_port": 1, "admin_port": 2, "server_port": 3}
@@ -44,16 +47,16 @@ def test_a_file_that_is_not_there_is_said_so(tmp_path: Path, capsys: pytest.Capt
 def test_rendering_puts_ports_and_paths_in_and_changes_nothing_else(tmp_path: Path) -> None:
     text = edge.read_config()
     place = tmp_path / 'with "quotes" and spaces'
-    rendered = edge.render(text, **HERE, jwks=place / "jwks.json", descriptors=place / "set.binpb")
+    rendered = edge.render(text, **HERE, descriptors=place / "set.binpb")
     changed = [line for line, old in zip(rendered.splitlines(), text.splitlines(), strict=True) if line != old]
-    assert len(changed) == 5
+    assert len(changed) == 4
     assert [f"port_value: {port}" in rendered for port in (1, 2, 3)] == [True] * 3
 
 
 def test_a_port_that_is_also_a_default_is_not_replaced_twice(tmp_path: Path) -> None:
     """Listening on 50051 must not send calls to oneself."""
     ports = {"listen_port": 50051, "admin_port": 8080, "server_port": 9901}
-    rendered = edge.render(edge.read_config(), **ports, jwks=tmp_path / "j", descriptors=tmp_path / "d")
+    rendered = edge.render(edge.read_config(), **ports, descriptors=tmp_path / "d")
     at = [rendered.index(f"port_value: {port}") for port in (8080, 50051, 9901)]  # admin, listener, cluster
     assert at == sorted(at)
 
@@ -67,24 +70,18 @@ def test_an_amendment_must_meet_its_literal_once(literal: str) -> None:
 
 
 def test_what_envoy_needs_is_asked_for_before_it_starts(tmp_path: Path) -> None:
-    missing = tmp_path / "jwks.json"
-    with pytest.raises(edge.EdgeError, match="start the server first"):
-        edge.start(0, 1, missing, DESCRIPTORS, tmp_path)
-    missing.write_text("{}")
     with pytest.raises(edge.EdgeError, match="make gen"):
-        edge.start(0, 1, missing, tmp_path / "no.binpb", tmp_path)
+        edge.start(0, 1, tmp_path / "no.binpb", tmp_path)
 
 
 def test_an_envoy_that_does_not_start_says_why(tmp_path: Path) -> None:
-    keys = tmp_path / "jwks.json"
-    keys.write_text('{"keys": [{"kty": "OKP"}]}')
     with pytest.raises(edge.EdgeError, match="Envoy ended with code 1") as why:
-        edge.start(0, 1, keys, DESCRIPTORS, tmp_path)
+        edge.start(0, 1, DESCRIPTORS, tmp_path, config=edge.read_config().replace("STRICT_DNS", "STRICT_DNA"))
     assert len(str(why.value)) < 4000
 
 
-def test_an_envoy_without_a_server_is_not_ready(jwks: Path, tmp_path: Path) -> None:
-    with edge.start(0, 1, jwks, DESCRIPTORS, tmp_path) as running:
+def test_an_envoy_without_a_server_is_not_ready(tmp_path: Path) -> None:
+    with edge.start(0, 1, DESCRIPTORS, tmp_path) as running:
         assert running.port
         with pytest.raises(edge.EdgeError, match="was not serving"):
             running.wait_ready(0.2)
@@ -92,6 +89,27 @@ def test_an_envoy_without_a_server_is_not_ready(jwks: Path, tmp_path: Path) -> N
     running.stop()  # again: nothing happens
     with pytest.raises(edge.EdgeError, match="Envoy ended"):
         running.wait_ready(1)
+
+
+def test_the_paths_that_need_no_token_are_those_of_the_contracts_public_rpcs() -> None:
+    """As JSON and as gRPC; red for a public RPC that Envoy would refuse, and for any other that it would let in."""
+    public = [rpc for rpc in map(surfaces.described, surfaces.rpcs(DESCRIPTORS)) if surfaces.access_of(rpc).public]
+    as_grpc = map(surfaces.path_of, public)
+    as_json = (surfaces.template_of(rpc) for rpc in public)
+    assert set(open_paths()) == {*as_grpc, *as_json}
+    assert len(open_paths()) == 2 * len(public) > 0
+
+
+def open_paths() -> list[str]:
+    """The exact paths in envoy.yaml's rules that ask for nothing."""
+    rules = edge.read_config().split("              rules:\n")[1].split("requires:")[0]
+    return re.findall(r"^ +- match: \{path: \"?([^\"}]+)\"?\}$", rules, re.MULTILINE)
+
+
+def test_envoy_asks_for_keys_many_times_before_a_new_one_signs() -> None:
+    """Once has to succeed."""
+    [every_s] = re.findall(r"cache_duration: (\d+)s", edge.read_config())
+    assert 10 * int(every_s) <= NOT_YET_S
 
 
 def described(files: FileDescriptorSet) -> dict[str, bytes]:

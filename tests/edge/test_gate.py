@@ -1,5 +1,7 @@
 """Envoy as the first gate: what it refuses itself, in the server's words, and what it does not let out."""
 
+import contextlib
+import http.client
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -9,6 +11,7 @@ import grpc
 import jwt as pyjwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
@@ -16,14 +19,32 @@ from clarity import edge, local
 from clarity.v1.auth_service_pb2 import GetAccountRequest
 from clarity_server.adapters.local.keys import DiskKeys
 from clarity_server.domain import tokens
+from clarity_server.domain.access import MEMBER_SCOPES
 from tests.edge.people import Person
-from tests.edge.running import until
-from tests.edge.surfaces import Answer, Ask, Curl, Grpcurl, Stub, Surface, Web, described
+from tests.edge.running import DESCRIPTORS, READY_WITHIN_S, StartEdge, until
+from tests.edge.surfaces import (
+    TIMEOUT_S,
+    Answer,
+    Ask,
+    Curl,
+    Grpcurl,
+    Stub,
+    Surface,
+    Web,
+    access_of,
+    described,
+    path_of,
+    rpcs,
+    rule_of,
+    rule_verb,
+    template_of,
+)
 from tests.edge.upstream import Upstream
-from tests.edge.web import call, send
+from tests.edge.web import WEB, bearer, call, framed, send
 
 GET_ACCOUNT = described("clarity.v1.AuthService/GetAccount")
-OPEN_RPCS = ("signUp", "signIn", "refresh")
+OPEN_RPCS = [rpc for rpc in rpcs(DESCRIPTORS) if access_of(described(rpc)).public]
+JWKS = "/.well-known/jwks.json"
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +59,14 @@ def forged(keys: Path, server: local.Server, person: Person) -> Mapping[str, str
         "sub": person.account_id,
         "sid": person.session_id,
         "token_use": tokens.ACCESS_USE,
+        "scope": " ".join(sorted(MEMBER_SCOPES)),
         "iat": now,
         "nbf": now,
         "exp": now + 600,
     }
 
-    def signed(claims: Mapping[str, object], by: Ed25519PrivateKey = key) -> str:
-        return pyjwt.encode(dict(claims), by, algorithm="EdDSA", headers={"kid": key_id})
+    def signed(claims: Mapping[str, object], by: Ed25519PrivateKey = key, key_id: str = key_id) -> str:
+        return pyjwt.encode(dict(claims), by, algorithm=tokens.ALGORITHM, headers={"kid": key_id})
 
     head, body, signature = signed(good).split(".")
     return {
@@ -57,11 +79,19 @@ def forged(keys: Path, server: local.Server, person: Person) -> Mapping[str, str
         "not yet valid": signed({**good, "nbf": now + 300, "iat": now + 300}),
         "of another use": signed({**good, "token_use": "refresh"}),  # only the server looks at it
         "signed by a stranger": signed(good, Ed25519PrivateKey.generate()),
+        "signed with a key nobody knows": signed(good, Ed25519PrivateKey.generate(), "unknown"),
+        "signed with what is public": with_hmac(good, key, key_id),
         "with another body": f"{head}.{body[:-4]}AAAA.{signature}",
         "without a signature": f"{head}.{body}.",
         "with no algorithm": pyjwt.encode(good, "", algorithm="none"),
         "garbage": "garbage",
     }
+
+
+def with_hmac(claims: Mapping[str, object], key: Ed25519PrivateKey, key_id: str) -> str:
+    """What a verifier takes that lets a token choose how it is checked: HS256, with the public key for a secret."""
+    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return pyjwt.encode(dict(claims), public, algorithm="HS256", headers={"kid": key_id})
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +116,8 @@ def gates(direct: grpc.Channel, through: grpc.Channel, envoy: edge.Edge) -> Sequ
         ("not yet valid", "TOKEN_INVALID"),
         ("of another use", "TOKEN_INVALID"),
         ("signed by a stranger", "TOKEN_INVALID"),
+        ("signed with a key nobody knows", "TOKEN_INVALID"),
+        ("signed with what is public", "TOKEN_INVALID"),
         ("with another body", "TOKEN_INVALID"),
         ("without a signature", "TOKEN_INVALID"),
         ("with no algorithm", "TOKEN_INVALID"),
@@ -124,9 +156,20 @@ def test_a_token_in_the_address_is_none(envoy: edge.Edge, person: Person) -> Non
     assert call(envoy.port, "GET", f"/v1/account?access_token={person.access_token}").reason == "TOKEN_MISSING"
 
 
-@pytest.mark.parametrize("verb", OPEN_RPCS)
-def test_the_open_calls_need_no_token(envoy: edge.Edge, verb: str) -> None:
-    assert call(envoy.port, "POST", f"/v1/auth:{verb}", message={}).reason == "REQUEST_INVALID"
+@pytest.mark.parametrize("rpc", OPEN_RPCS)
+def test_the_open_calls_need_no_token(envoy: edge.Edge, rpc: str) -> None:
+    """With or without one that is good for nothing."""
+    rule = rule_of(described(rpc))
+    for token in ("", "garbage"):
+        told = call(envoy.port, rule_verb(rule), template_of(described(rpc)), token, {} if rule.body else None)
+        assert told.status == 200 if not rule.body else told.reason == "REQUEST_INVALID"
+
+
+def test_the_keys_are_where_everybody_looks_for_them(envoy: edge.Edge, keys: Path) -> None:
+    told = call(envoy.port, "GET", JWKS)
+    assert (told.status, told.headers["content-type"]) == (200, "application/json")
+    assert told.json == DiskKeys(keys).jwks()
+    assert not [key for key in told.json["keys"] if "d" in key], "a private key"
 
 
 @pytest.mark.parametrize(
@@ -140,6 +183,9 @@ def test_the_open_calls_need_no_token(envoy: edge.Edge, verb: str) -> None:
         "/v1/auth:signup",
         "/v1/auth%3AsignUp",
         "/grpc.reflection/../v1/account",
+        "/.well-known/../v1/account",
+        f"{JWKS}/",
+        f"{JWKS}/../../v1/account",
         "/clarity.v1.AuthService/GetAccount",
     ],
 )
@@ -163,6 +209,66 @@ def test_health_and_reflection_are_open(through: grpc.Channel) -> None:
         [told] = ask(iter([ServerReflectionRequest(list_services="")]), timeout=10)
         names = {service.name for service in told.list_services_response.service}
         assert names >= {"clarity.v1.AuthService", "clarity.v1.HealthDataService", "clarity.v1.InsightService"}
+
+
+# ---- too often -------------------------------------------------------------------------------------------------------
+
+
+def test_the_servers_own_limits_reach_json_with_the_time_to_wait(tmp_path: Path, start_edge: StartEdge) -> None:
+    """429 and retry-after, as HTTP has them; and one address's limit is not another's."""
+    with local.Server({**local.own_stores(tmp_path), "RATE_FACTOR": "0.1"}, tmp_path) as server:
+        running = start_edge(server.port)
+        running.wait_ready(READY_WITHIN_S)
+        nobody = {"email": "nobody@example.org", "password": "Wrong-horse-9"}
+        told = [call(running.port, "POST", "/v1/auth:signIn", message=nobody) for _ in range(3)]
+        assert [reply.status for reply in told][:1] == [401]
+        assert (told[-1].status, told[-1].reason) == (429, "RATE_LIMITED")
+        [delay] = [detail["retry_delay"] for detail in told[-1].json["details"] if "retry_delay" in detail]
+        assert int(told[-1].headers["retry-after"]) >= float(delay.rstrip("s")) > 0
+        elsewhere = come_from_elsewhere(running.port, "/.well-known/jwks.json", "application/json")
+        assert elsewhere == 200
+
+
+# ---- who calls -------------------------------------------------------------------------------------------------------
+
+ELSEWHERE = "127.0.0.9"  # this machine has it, too
+CLAIMED = "203.0.113.7, 198.51.100.23"
+
+
+@pytest.mark.parametrize("claimed", ["", "203.0.113.7", CLAIMED])
+@pytest.mark.parametrize(("path", "content"), [("/v1/account", "application/json"), (path_of(GET_ACCOUNT), WEB)])
+def test_the_server_is_told_who_connected_and_not_who_they_say_they_are(
+    impatient: edge.Edge, upstream: Upstream, person: Person, claimed: str, path: str, content: str
+) -> None:
+    """Red without x-forwarded-for set anew: limits by address would hold for whomever the caller names."""
+    upstream.seen.clear()
+    assert come_from_elsewhere(impatient.port, path, content, person.access_token, claimed) == 200
+    [(_, metadata)] = upstream.seen
+    assert metadata["x-forwarded-for"] == ELSEWHERE
+
+
+def test_behind_a_proxy_of_ours_the_caller_is_who_the_proxy_says(
+    start_edge: StartEdge, upstream: Upstream, person: Person
+) -> None:
+    """And still not who the caller says: the proxy adds to what they wrote."""
+    behind = start_edge(upstream.port, {"xff_num_trusted_hops: 0": "xff_num_trusted_hops: 1"})
+    behind.wait_ready(READY_WITHIN_S)
+    upstream.seen.clear()
+    assert come_from_elsewhere(behind.port, "/v1/account", "application/json", person.access_token, CLAIMED) == 200
+    [(_, metadata)] = upstream.seen
+    assert metadata["x-forwarded-for"] == "198.51.100.23"
+
+
+def come_from_elsewhere(port: int, path: str, content: str, token: str = "", claimed: str = "") -> int:
+    """Call from another address than the tests do, and say whose it is; the HTTP status."""
+    headers = {"content-type": content, **bearer(token)}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S, source_address=(ELSEWHERE, 0))
+    with contextlib.closing(connection):
+        body = framed(GetAccountRequest()) if content == WEB else None
+        connection.request(
+            "POST" if body else "GET", path, body, headers | {"x-forwarded-for": claimed} if claimed else headers
+        )
+        return connection.getresponse().status
 
 
 def test_the_log_has_no_tokens_ids_or_queries(envoy: edge.Edge, person: Person) -> None:

@@ -6,7 +6,9 @@ import json
 import pytest
 
 from clarity import edge
+from clarity.v1.account_pb2 import Account
 from clarity.v1.health_data_service_pb2 import OpenUpload, StreamSeriesRequest
+from tests.edge.account_cases import sign_up
 from tests.edge.people import HEART_RATE, PASSWORD, People, Person, chunk_at, finish_of, series_of
 from tests.edge.surfaces import as_json
 from tests.edge.web import call, send
@@ -17,8 +19,8 @@ VALUES = [61.0, 62.5, 250.125]
 def test_names_are_those_of_the_contract(envoy: edge.Edge, person: Person) -> None:
     """Not accountId: one spelling everywhere."""
     account = call(envoy.port, "GET", "/v1/account", person.access_token).json["account"]
-    assert set(account) == {"account_id", "email", "display_name", "create_time"}
-    assert account["display_name"] == ""  # empty, and there
+    assert set(account) == {field.name for field in Account.DESCRIPTOR.fields} - {"erase_time"}  # it waits for none
+    assert account["last_name"] == ""  # empty, and there
 
 
 def test_what_is_not_known_is_absent_and_what_is_zero_is_there(envoy: edge.Edge, person: Person) -> None:
@@ -111,7 +113,7 @@ def test_a_parameter_may_be_spelt_as_the_contract_or_as_json_does(envoy: edge.Ed
     assert "page" not in answered.json.get("message", "")
 
 
-@pytest.mark.parametrize("path", ["/clarity.v1.AuthService/GetAccount", "/v1/accounts", "/v1/account/", "/"])
+@pytest.mark.parametrize("path", ["/clarity.v1.AuthService/GetAccount", "/v1/accountant", "/v1/account/", "/"])
 def test_an_unknown_method_is_not_found(envoy: edge.Edge, person: Person, path: str) -> None:
     """The RPC's own path is for gRPC; as JSON it is no method either."""
     refused = call(envoy.port, "POST", path, person.access_token, {})
@@ -204,11 +206,11 @@ def test_a_streams_body_is_an_array(envoy: edge.Edge, person: Person, body: str)
 def test_an_error_carries_what_http_has_for_it(envoy: edge.Edge, people: People) -> None:
     """401 with www-authenticate, the codes of the table, and the request id a person quotes."""
     email = people.new_email("http")
-    body = {"email": email, "password": PASSWORD}
+    body = {**as_json(sign_up(email)), "request_id": email}
     assert call(envoy.port, "POST", "/v1/auth:signUp", message=body).status == 200
-    taken = call(envoy.port, "POST", "/v1/auth:signUp", message={**body, "password": PASSWORD + "x"})
-    wrong = call(envoy.port, "POST", "/v1/auth:signIn", message={**body, "password": PASSWORD + "x"})
-    assert (taken.status, taken.reason) == (409, "EMAIL_TAKEN")
+    taken = call(envoy.port, "POST", "/v1/auth:signUp", message={**body, "display_name": "Eve"})
+    wrong = call(envoy.port, "POST", "/v1/auth:signIn", message={"email": email, "password": PASSWORD + "x"})
+    assert (taken.status, taken.reason) == (409, "REQUEST_ID_REUSED")
     assert (wrong.status, wrong.reason) == (401, "CREDENTIALS_WRONG")
     assert wrong.headers["www-authenticate"]
     assert taken.headers["x-request-id"] != wrong.headers["x-request-id"]

@@ -4,6 +4,7 @@ import json
 import re
 import struct
 import subprocess
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,6 +20,7 @@ from clarity.v1.auth_service_pb2 import GetAccountRequest, SignInRequest
 from clarity.v1.auth_service_pb2_grpc import AuthServiceStub
 from clarity.v1.health_data_service_pb2 import GetUploadRequest, OpenUpload, StreamSeriesRequest
 from clarity_server.server import limits
+from tests.edge.account_cases import sign_up
 from tests.edge.people import (
     COUNTS,
     HEART_RATE,
@@ -32,7 +34,7 @@ from tests.edge.people import (
     series_of,
 )
 from tests.edge.running import DESCRIPTORS, READY_WITHIN_S, StartEdge, until
-from tests.edge.surfaces import as_json, described, path_of, reason_of, rpcs, rule_of, status_of
+from tests.edge.surfaces import as_json, described, path_of, reason_of, rpcs, rule_of, rule_verb, status_of
 from tests.edge.upstream import SLOW, Upstream
 from tests.edge.web import call, framed, send, web_call
 
@@ -182,9 +184,7 @@ def test_pitfall_06_a_misspelt_field_is_ignored_so_required_fields_are_checked(
 
 def test_pitfall_07_making_something_answers_200(envoy: edge.Edge, people: People) -> None:
     """Red if some call answered 201, which gRPC cannot say and the contract does not promise."""
-    made = call(
-        envoy.port, "POST", "/v1/auth:signUp", message={"email": people.new_email("made"), "password": PASSWORD}
-    )
+    made = call(envoy.port, "POST", "/v1/auth:signUp", message=as_json(sign_up(people.new_email("made"))))
     assert made.status == 200
     # `response_body`, the other way to bend an answer, is refused by Envoy at its start.
     assert [rpc for rpc in RPCS if rule_of(described(rpc)).response_body] == []
@@ -194,25 +194,31 @@ def test_pitfall_08_a_patch_carries_its_update_mask(envoy: edge.Edge, token: str
     """Red for an RPC bound to PATCH without one: Envoy infers no mask, and absent fields would be emptied."""
     patches = [described(rpc) for rpc in RPCS if rule_of(described(rpc)).patch]
     assert [rpc.full_name for rpc in patches if "update_mask" not in rpc.input_type.fields_by_name] == []
-    if not patches:
-        assert call(envoy.port, "PATCH", "/v1/account", token, {"display_name": "Ada"}).status == 404
+    named = {"account": {"first_name": "Ada", "last_name": "Lovelace"}}
+    refused = call(envoy.port, "PATCH", "/v1/account", token, named)
+    assert (refused.status, refused.reason) == (400, "REQUEST_INVALID")
+    for name, mask in (("lastName", "lastName"), ("first_name", "first_name,lastName")):
+        changed = call(envoy.port, "PATCH", "/v1/account", token, {**named, "update_mask": mask}).json["account"]
+        assert (bool(changed["first_name"]), changed["last_name"]) == (name == "first_name", "Lovelace")
 
 
 # ---- 9: health -------------------------------------------------------------------------------------------------------
 
 
-def test_pitfall_09_a_server_that_starts_late_is_found_soon(start_edge: StartEdge) -> None:
+def test_pitfall_09_a_server_that_starts_late_is_found_soon(start_edge: StartEdge, jwks: Mapping[str, object]) -> None:
     """Red with the default no_traffic_interval: /healthz would stay 503 for a minute."""
     port = local.free_port()
     early = start_edge(port)
     assert not early.is_ready()
-    with Upstream(port):
+    with Upstream(jwks, port):
         early.wait_ready(READY_WITHIN_S)
 
 
-def test_pitfall_09_a_server_that_is_not_well_gets_no_calls(start_edge: StartEdge, token: str) -> None:
+def test_pitfall_09_a_server_that_is_not_well_gets_no_calls(
+    start_edge: StartEdge, jwks: Mapping[str, object], token: str
+) -> None:
     """Red with the default panic threshold: with no healthy server left, Envoy would use the sick one."""
-    with Upstream() as sick:
+    with Upstream(jwks) as sick:
         before = start_edge(sick.port)
         before.wait_ready(READY_WITHIN_S)
         assert call(before.port, "GET", "/v1/account", token).status == 200
@@ -285,6 +291,8 @@ def test_pitfall_13_our_page_may_call(envoy: edge.Edge) -> None:
     allowed = send(envoy.port, "OPTIONS", "/v1/days", headers={**PREFLIGHT, "origin": PAGE})
     assert (allowed.status, allowed.headers["access-control-allow-origin"]) == (200, PAGE)
     assert "authorization" in allowed.headers["access-control-allow-headers"]
+    methods = set(allowed.headers["access-control-allow-methods"].split(", "))
+    assert methods - {"OPTIONS"} >= {rule_verb(rule_of(described(rpc))) for rpc in RPCS}
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:5173.evil.example", "null"])

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -372,8 +372,10 @@ def test_a_flood_without_tokens_empties_nobodys_bucket(
 # ---- when the server is gone -----------------------------------------------------------------------------------------
 
 
-def test_a_server_that_is_gone_is_told_as_such_everywhere(start_edge: StartEdge, person: Person) -> None:
-    with Upstream() as leaving:
+def test_a_server_that_is_gone_is_told_as_such_everywhere(
+    start_edge: StartEdge, jwks: Mapping[str, object], person: Person
+) -> None:
+    with Upstream(jwks) as leaving:
         running = start_edge(leaving.port)
         running.wait_ready(READY_WITHIN_S)
     told = call(running.port, "GET", "/v1/account", person.access_token)

@@ -3,6 +3,7 @@
 It stands where the real server would have to be slow, silent or wrong: before it is the same Envoy, on the same wire.
 """
 
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
@@ -35,9 +37,12 @@ SLOW = "slow"
 
 
 class Upstream:
-    """Answers with empty messages; `fails_with`, the upload SLOW and held streams are how it misbehaves."""
+    """Answers with empty messages; `fails_with`, the upload SLOW, held streams and no keys are how it misbehaves."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, keys: Mapping[str, object] | None, port: int = 0) -> None:
+        """Take the public keys that Envoy shall verify tokens with; with none, asking for them fails."""
+        self.keys = keys
+        self.asked_for_keys = 0
         self.seen: list[tuple[str, Mapping[str, str]]] = []  # (RPC, metadata) of every call
         self.answers: dict[str, Message] = {}  # by RPC; an empty one otherwise
         self.fails_with: Status | None = None
@@ -78,6 +83,8 @@ class Upstream:
                 return grpc.stream_stream_rpc_method_handler(self._stream_series, *coders)
             case "ReadSeries":
                 return grpc.unary_stream_rpc_method_handler(self._read_series, *coders)
+            case "GetJwks":
+                return grpc.unary_unary_rpc_method_handler(self._get_jwks, *coders)
             case "WatchAnalyses":
                 return grpc.unary_stream_rpc_method_handler(self._watch_analyses, *coders)
         empty = message_factory.GetMessageClass(method.output_type)()
@@ -101,6 +108,13 @@ class Upstream:
         if context.add_callback(ended.set) and not ended.wait(WAIT_S):
             return
         self.gave_up.set()
+
+    def _get_jwks(self, _: Message, context: grpc.ServicerContext) -> HttpBody:
+        """What Envoy asks every few seconds; no call of a test."""
+        self.asked_for_keys += 1
+        if self.keys is None:
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no keys now")
+        return HttpBody(content_type="application/json", data=json.dumps(self.keys).encode())
 
     def _stream_series(
         self, requests: Iterator[StreamSeriesRequest], context: grpc.ServicerContext

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from clarity_server.adapters.local.hashing import Cost, Hashing
 from clarity_server.domain.accounts import Identity, Tokens
 from clarity_server.domain.errors import (
     Busy,
@@ -24,7 +25,6 @@ from clarity_server.domain.errors import (
 )
 from clarity_server.domain.ids import new_id
 from clarity_server.domain.tokens import ACCESS_S, public_keys, refresh_token, verify_access
-from clarity_server.flows.hashing import Cost, Hashing
 from clarity_server.flows.sign_in import REPEAT_S, SESSION_S, SIGN_IN_KEEP_S, SIGN_UP_KEEP_S, SignIn
 from tests.contracts.identity_world import (
     CHEAP,

@@ -1,8 +1,11 @@
 """The boundary over a real grpc.aio server: all four kinds of RPC, expected and unexpected errors, and the log line."""
 
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 import grpc
@@ -12,12 +15,22 @@ from google.rpc import error_details_pb2, status_pb2
 
 from clarity.v1 import health_data_service_pb2 as pb
 from clarity.v1.insight_service_pb2 import WatchAnalysesRequest, WatchAnalysesResponse
-from clarity_server.domain.accounts import Identity
-from clarity_server.domain.errors import Busy, InvalidInput, SequenceGap, TokenMissing
+from clarity_server.domain.access import Access
+from clarity_server.domain.accounts import Identity, Origin
+from clarity_server.domain.errors import (
+    Busy,
+    InvalidInput,
+    SequenceGap,
+    TokenMissing,
+)
 from clarity_server.server import limits
 from clarity_server.server.boundary import Boundary, _limit_of, failing
 from clarity_server.server.errors import INTERNAL_TEXT
-from clarity_server.services.caller import caller
+from clarity_server.server.gate import Gate
+from clarity_server.server.throttle import Throttle
+from clarity_server.services.caller import caller, needed, origin
+from clarity_server.services.offload import Offload
+from tests.flows.access_world import access_world
 
 SERVICE = "clarity.test.Kinds"
 SECRET = "the text of an unexpected error"
@@ -31,7 +44,13 @@ def verify(authorization: str | None) -> Identity:
     """Stand for the real verifier: only whether a token is there matters here."""
     if authorization is None:
         raise TokenMissing
-    return Identity(account_id="account-of-the-token", session_id="session", expire_time=0.0)
+    return Identity(
+        account_id="account-of-the-token",
+        session_id="session",
+        expire_time=0.0,
+        issued_time=0.0,
+        scopes=frozenset({"account.read"}),
+    )
 
 
 def handlers(fail: Raise) -> grpc.GenericRpcHandler:
@@ -68,33 +87,39 @@ def handlers(fail: Raise) -> grpc.GenericRpcHandler:
 
 
 @asynccontextmanager
-async def served(*more: grpc.GenericRpcHandler) -> AsyncIterator[grpc.aio.Channel]:
+async def served(
+    *more: grpc.GenericRpcHandler, access: Mapping[str, Access] = MappingProxyType({}), factor: float = 0.0
+) -> AsyncIterator[grpc.aio.Channel]:
     """Serve handlers behind the boundary on a free loopback port."""
-    server = grpc.aio.server(interceptors=(Boundary(verify),))
-    server.add_generic_rpc_handlers(more)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield channel
-    finally:
-        await server.stop(None)
+    with TemporaryDirectory() as root, access_world(Path(root)) as world, closing(Offload(1)) as offload:
+        gate = Gate(access, verify, Throttle(factor), world.permits, offload)
+        server = grpc.aio.server(interceptors=(Boundary(gate),))
+        server.add_generic_rpc_handlers(more)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                yield channel
+        finally:
+            await server.stop(None)
 
 
-async def call(channel: grpc.aio.Channel, kind: str, *, token: bool = True, request_id: str = "") -> list[Empty]:
-    """Call a method of a kind with one empty message and return all answers."""
+async def call(
+    channel: grpc.aio.Channel, kind: str, *, token: bool = True, request_id: str = "", data: bytes = b""
+) -> list[Empty]:
+    """Call a method of a kind with one message, an empty one unless told, and return all answers."""
     metadata = [("authorization", "Bearer token")] if token else []
     metadata += [("x-request-id", request_id)] if request_id else []
-    method, coders = f"/{SERVICE}/{kind}", (Empty.SerializeToString, Empty.FromString)
+    method, coders = f"/{SERVICE}/{kind}", (None, Empty.FromString)
 
-    async def one() -> AsyncIterator[Empty]:
-        yield Empty()
+    async def one() -> AsyncIterator[bytes]:
+        yield data
 
     match kind:
         case "UnaryUnary":
-            return [await channel.unary_unary(method, *coders)(Empty(), metadata=metadata)]
+            return [await channel.unary_unary(method, *coders)(data, metadata=metadata)]
         case "UnaryStream":
-            return [answer async for answer in channel.unary_stream(method, *coders)(Empty(), metadata=metadata)]
+            return [answer async for answer in channel.unary_stream(method, *coders)(data, metadata=metadata)]
         case "StreamUnary":
             return [await channel.stream_unary(method, *coders)(one(), metadata=metadata)]
         case _:
@@ -176,6 +201,52 @@ async def test_the_handler_sees_the_caller_of_the_token() -> None:
     async with served(handlers(lambda: seen.append(caller().account_id))) as channel:
         await call(channel, "UnaryUnary")
     assert seen == ["account-of-the-token"]
+
+
+async def test_the_handler_knows_where_the_call_comes_from_and_what_its_method_needs() -> None:
+    seen = list[object]()
+    access = {f"/{SERVICE}/UnaryUnary": Access(scope="account.read")}
+    async with served(handlers(lambda: seen.append((origin(), needed()))), access=access) as channel:
+        await call(channel, "UnaryUnary", request_id="feedfacefeedface")
+    assert seen == [(Origin("127.0.0.1", "feedfacefeedface"), Access(scope="account.read"))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_who_may_not_call_a_method_never_reaches_its_handler(kind: str) -> None:
+    reached: list[str] = []
+    access = {f"/{SERVICE}/{kind}": Access(scope="operator.write")}
+    async with served(handlers(lambda: reached.append(kind)), access=access) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call(channel, kind)
+    assert info(details(raised.value)).reason == "SCOPE_MISSING"
+    assert reached == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("data", [b"\xff", b"\x0a\x7f", b"\x0b" * 10_000])
+async def test_bytes_that_are_no_message_are_an_invalid_request(kind: str, data: bytes) -> None:
+    """Left to gRPC they would be an unknown error with a text of Python's."""
+    reached: list[str] = []
+    async with served(handlers(lambda: reached.append(kind))) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call(channel, kind, data=data)
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert info(details(raised.value)).reason == "REQUEST_INVALID"
+    assert reached == []
+
+
+async def test_who_is_over_the_limit_is_told_how_long_to_wait_in_whole_seconds_upwards() -> None:
+    async with served(handlers(lambda: None), factor=1e-9) as channel:
+        await call(channel, "UnaryUnary")
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call(channel, "UnaryUnary")
+    assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    status = details(raised.value)
+    assert (info(status).reason, dict(info(status).metadata)) == ("RATE_LIMITED", {"limit": "network"})
+    retry = error_details_pb2.RetryInfo()
+    assert status.details[1].Unpack(retry)
+    after_s = int(str(dict(raised.value.trailing_metadata())["retry-after"]))
+    assert 0 < retry.retry_delay.ToMilliseconds() <= after_s * 1000 <= retry.retry_delay.ToMilliseconds() + 1000
 
 
 async def test_invalid_input_names_each_field() -> None:

@@ -21,7 +21,6 @@ async def running(tmp_path: Path) -> AsyncIterator[run.Running]:
         records=f"sqlite:{tmp_path}/clarity.db",
         blobs=f"file:{tmp_path}/blobs",
         keys=f"file:{tmp_path}/keys",
-        jwks_file="",
     )
     started = await run.start(config)
     try:

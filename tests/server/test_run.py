@@ -25,7 +25,6 @@ def settings(directory: Path, listen: str = "127.0.0.1:0") -> Config:
         records=f"sqlite:{directory}/clarity.db",
         blobs=f"file:{directory}/blobs",
         keys=f"file:{directory}/keys",
-        jwks_file=f"{directory}/jwks.json",
     )
 
 

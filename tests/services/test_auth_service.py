@@ -14,10 +14,10 @@ from clarity.v1.auth_service_pb2 import (
     SignOutRequest,
     SignUpRequest,
 )
+from clarity_server.adapters.local.hashing import Cost, Hashing
 from clarity_server.domain.accounts import Identity
 from clarity_server.domain.errors import CredentialsWrong, InvalidInput, RefreshTokenInvalid
 from clarity_server.domain.tokens import public_keys, verify_access
-from clarity_server.flows.hashing import Cost, Hashing
 from clarity_server.services.auth_service import AuthService, Context
 from clarity_server.services.caller import CALLER
 from clarity_server.services.offload import Offload

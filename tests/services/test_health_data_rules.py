@@ -192,9 +192,9 @@ def test_a_descriptor_comes_back_as_it_was_sent(
         ("health_data_service.proto", f"1 to {rules.UPLOAD_ID_CHARS_MAX} characters"),
         ("health_data_service.proto", f"At most {rules.APPEND_ITEMS_MAX:,} items and 3 MiB"),
         ("health_data_service.proto", f"of days and windows together at most {wire.APPEND_RESULTS_MAX}, ask GetUpload"),
-        ("auth_service.proto", f"At most {rules.EMAIL_CHARS_MAX} characters"),
+        ("auth_service.proto", f"At most {rules_auth.EMAIL_CHARS_MAX} characters"),
         ("auth_service.proto", f"1 to {rules.REQUEST_ID_CHARS_MAX} characters"),
-        ("auth_service.proto", f"At most {rules.REFRESH_TOKEN_CHARS_MAX} characters"),
+        ("auth_service.proto", f"At most {rules_auth.REFRESH_TOKEN_CHARS_MAX} characters"),
     ],
 )
 def test_the_contract_states_the_limit_that_is_enforced(file: str, stated: str) -> None:

@@ -23,7 +23,7 @@ from clarity_server.services.offload import Offload
 from clarity_server.services.watch import Pace, Watch
 from tests.services.samples import ANALYSIS
 
-OWL, LARK = (Identity(name * 26, f"session of {name}", 1000.0) for name in "ol")
+OWL, LARK = (Identity(name * 26, f"session of {name}", 1000.0, 0.0, frozenset()) for name in "ol")
 PAGE = 3
 LOOKS = 3
 WITHIN_S = 30.0
@@ -56,7 +56,9 @@ class Log:
 
 
 def live(streams_max: int = 8, per_account_max: int = 8, *, ended: bool = False, now: float = 0.0) -> Live:
-    return Live(StreamLimits(streams_max, per_account_max, 60.0), lambda _: ended, lambda: now)
+    return Live(
+        StreamLimits(streams_max, per_account_max, 60.0), lambda _: SessionEnded() if ended else None, lambda: now
+    )
 
 
 @asynccontextmanager

@@ -178,14 +178,7 @@ def test_however_and_whenever_it_is_ended_nothing_is_left_running(
 def server(tmp_path: Path) -> Iterator[local.Server]:
     folder = tmp_path / "theirs"
     folder.mkdir()
-    settings = {
-        "LISTEN": "127.0.0.1:0",
-        "RECORDS": f"sqlite:{folder / 'clarity.db'}",
-        "BLOBS": f"file:{folder / 'blobs'}",
-        "KEYS": f"file:{folder / 'keys'}",
-        "JWKS_FILE": str(folder / "jwks.json"),
-    }
-    with local.Server(settings, folder, log=folder / "log") as running:
+    with local.Server(local.own_stores(folder), folder, log=folder / "log") as running:
         yield running
 
 

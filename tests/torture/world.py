@@ -15,8 +15,12 @@ from pathlib import Path
 
 import apsw
 
-from clarity.local import HOST, Server, environment
-from clarity.v1 import auth_service_pb2 as auth
+from clarity import local
+from clarity.calls import Target
+from clarity.client import Client
+from clarity.credentials import SignedIn
+from clarity.local import Server, environment
+from clarity.mailbox import joined
 from tests.torture.wire import Caller
 
 PASSWORD = "Torture-1918"
@@ -99,12 +103,14 @@ class World:
 
     async def sign_up(self) -> Caller:
         """Make an account and sign in."""
-        async with Caller(self.address) as stranger:
-            email = f"{uuid.uuid4().hex}@example.org"
-            await stranger.auth.SignUp(auth.SignUpRequest(email=email, password=PASSWORD))
-        caller = Caller(self.address)
-        await caller.sign_in(email, PASSWORD)
+        session = await asyncio.to_thread(self._joined, f"{uuid.uuid4().hex}@example.org")
+        caller = Caller(self.address, session.access_token)
+        caller.email, caller.refresh_token = session.email, session.refresh_token
         return caller
+
+    def _joined(self, email: str) -> SignedIn:
+        with Client(Target(self.address, tls=False)) as client:
+            return joined(client, local.outbox_of(self.folder), email, PASSWORD)
 
     def check_file(self) -> str:
         """Ask SQLite whether the file is whole: `ok`, or what is wrong. For a stopped server."""
@@ -121,12 +127,10 @@ class World:
 
     def _settings(self) -> dict[str, str]:
         return {
-            "LISTEN": f"{HOST}:0",
+            **local.own_stores(self.folder),
             "RECORDS": f"sqlite:{self.records}",
             "BLOBS": f"file:{self.stores / 'blobs'}",
             "KEYS": f"file:{self.keys}",
-            "MODELS": f"file:{self.folder / 'models'}",
-            "JWKS_FILE": str(self.folder / "jwks.json"),
         }
 
 

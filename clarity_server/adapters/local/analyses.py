@@ -7,7 +7,7 @@ from datetime import date
 import apsw
 
 from clarity_server.adapters.local.database import Database, Row
-from clarity_server.adapters.local.turns import in_turn
+from clarity_server.adapters.local.turns import in_turn, withheld
 from clarity_server.domain.civil import EPOCH_DATE
 from clarity_server.domain.series import Closing, ClosingKind, Source
 from clarity_server.ports import DayKey, DueDay, DueResult, PutDay, PutResult
@@ -17,12 +17,10 @@ DUE_RESULTS = in_turn(
     "results",
     "kind = :kind AND body IS NULL AND failed = 0",
 )
-DUE_DAYS = """
+DUE_DAYS = in_turn("account_id, metric, device, app, civil_day, touch", "touched_days", "failed = 0")
+DUE_DAYS_OF_ACCOUNT = f"""
     SELECT account_id, metric, device, app, civil_day, touch FROM touched_days
-    WHERE failed = 0 ORDER BY place LIMIT :limit"""
-DUE_DAYS_OF_ACCOUNT = """
-    SELECT account_id, metric, device, app, civil_day, touch FROM touched_days
-    WHERE failed = 0 AND account_id = :account ORDER BY place LIMIT :limit"""
+    WHERE failed = 0 AND account_id = :account AND NOT {withheld(":account")} ORDER BY place LIMIT :limit"""  # noqa: S608
 PUT_RESULT = """
     UPDATE results SET body = ?, failed = ? WHERE account_id = ? AND upload_id = ? AND number = ? AND body IS NULL"""
 PUT_DAY = """
@@ -79,7 +77,7 @@ class SqliteAnalyses:
         ]
 
     def due_days(self, limit: int, account_id: str | None = None) -> Sequence[DueDay]:
-        """List touched days, of one account or of all, oldest touch first; those that failed wait for a new touch."""
+        """List touched days, oldest touch first, of one account or of all in turn; those that failed wait."""
         query = DUE_DAYS if account_id is None else DUE_DAYS_OF_ACCOUNT
         bindings = {"limit": limit} if account_id is None else {"limit": limit, "account": account_id}
         with self._database.read() as connection:

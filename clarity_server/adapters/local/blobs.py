@@ -26,6 +26,11 @@ class DiskBlobs:
                 files.make_directory(directory)
             files.sweep(self._aside)
 
+    @property
+    def aside(self) -> Path:
+        """Where files lie while they are written."""
+        return self._aside
+
     def put(self, name: str, data: bytes) -> None:
         """Store durably unless the name exists; of two at once one wins. Raises StoreFull, StoreUnavailable."""
         path = self._path(name)

@@ -134,6 +134,19 @@ class Database:
         finally:
             self._free_readers.release()
 
+    def scrub(self) -> None:
+        """Copy the write-ahead log into the file and cut it to nothing, so that what was deleted is in neither.
+
+        Raises StoreUnavailable when readers or other processes keep it for long.
+        """
+        with translated(self.name):
+            connection = self._open(apsw.SQLITE_OPEN_READWRITE)
+            try:
+                schema.version(connection)  # before it has read anything, it knows of no log, and would do nothing
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            finally:
+                connection.close()
+
     def close(self) -> None:
         """Commit what waits, empty the write-ahead log into the file, and close. Closing again changes nothing."""
         self._waiting.close()
@@ -153,6 +166,7 @@ class Database:
         if connection.pragma("journal_mode", "wal") != "wal":
             raise StartRefused(f"{self._path} is on a file system without SQLite's write-ahead log; use a local disk")
         connection.pragma("synchronous", "full")
+        connection.pragma("secure_delete", 1)  # what is deleted is overwritten, not only unlinked
         connection.pragma("foreign_keys", 1)
         connection.pragma("cache_size", -CACHE_KIB)
         if bytes_max:

@@ -55,12 +55,34 @@ def _link(path: Path, data: bytes, aside: Path) -> bool:
     return True
 
 
+def replace(path: Path, data: bytes, aside: Path) -> None:
+    """Put a file in place of the one that is there, durably: a reader sees the old one or the new, never half."""
+    written = aside / uuid.uuid4().hex
+    try:
+        _write(written, data)
+        written.replace(path)
+    finally:
+        written.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
 def _write(path: Path, data: bytes) -> None:
     with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE), "wb", buffering=0) as file:
         rest = memoryview(data)
         while rest:
             rest = rest[file.write(rest) :]
         os.fsync(file.fileno())
+
+
+def destroy(path: Path) -> None:
+    """Overwrite a file's bytes, durably, and remove it. Raises FileNotFoundError."""
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.pwrite(descriptor, os.urandom(os.fstat(descriptor).st_size), 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    path.unlink(missing_ok=True)  # another process destroys it too
 
 
 def make_directory(path: Path) -> None:

@@ -1,7 +1,7 @@
 """Sessions in SQLite."""
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from typing import Any
 
 import apsw
@@ -35,11 +35,31 @@ class SqliteSessions:
         """End a session; the first end counts."""
         self._database.write(lambda connection: connection.execute(_END, (at, session_id)).close())
 
+    def end_all(self, account_id: str, at: float, but: str = "") -> Sequence[str]:
+        """End all sessions of an account, but one; return the ids of those that ended now."""
+
+        def work(connection: apsw.Connection) -> list[str]:
+            rows: list[Any] = connection.execute(_END_ALL, (at, account_id, but)).fetchall()
+            return [session_id for (session_id,) in rows]
+
+        return self._database.write(work)
+
     def ended_since(self, at: float) -> Sequence[str]:
         """List the ids of sessions ended at or after a time."""
         with self._database.read() as connection:
             rows: list[Any] = connection.execute(_ENDED_SINCE, (at,)).fetchall()
         return [session_id for (session_id,) in rows]
+
+    def of_account(
+        self, account_id: str, now: float, after: tuple[float, str] | None, limit: int
+    ) -> Sequence[SessionRow]:
+        """List sessions that live, the newest first by (create_time, session_id), after one."""
+        create_time, session_id = after or (float("inf"), "")
+        with self._database.read() as connection:
+            rows: list[Any] = connection.execute(
+                _OF_ACCOUNT, (account_id, now, create_time, session_id, limit)
+            ).fetchall()
+        return [SessionRow(*row) for row in rows]
 
 
 def _create(connection: apsw.Connection, row: SessionRow) -> SessionRow:
@@ -57,26 +77,31 @@ def _get(connection: apsw.Connection, session_id: str) -> SessionRow | None:
 
 
 def _advance(connection: apsw.Connection, old: SessionRow, new: SessionRow) -> bool:
-    changed = (new.counter, new.refresh_hash, new.spent_request_id, new.spent_time, new.expire_time)
+    changed = (new.counter, new.refresh_hash, new.spent_request_id, new.spent_time, new.expire_time, new.about)
     connection.execute(_ADVANCE, (*changed, old.session_id, old.counter))
     return connection.changes() == 1
 
 
-# In the order of the fields of SessionRow.
+_FIELDS = ", ".join(field.name for field in fields(SessionRow))
 _SWEEP = """
 DELETE FROM sessions WHERE session_id IN (SELECT session_id FROM sessions WHERE expire_time < ? LIMIT ?)"""
-_INSERT = """
-    INSERT INTO sessions
-        (session_id, account_id, counter, refresh_hash, spent_request_id, spent_time, expire_time, ended_time)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
-"""
-_GET = """
-    SELECT session_id, account_id, counter, refresh_hash, spent_request_id, spent_time, expire_time, ended_time
-    FROM sessions WHERE session_id = ?
-"""
+_INSERT = f"""
+    INSERT INTO sessions ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""  # noqa: S608  our own names
+_GET = f"SELECT {_FIELDS} FROM sessions WHERE session_id = ?"  # noqa: S608
 _ADVANCE = """
-    UPDATE sessions SET counter = ?, refresh_hash = ?, spent_request_id = ?, spent_time = ?, expire_time = ?
+    UPDATE sessions
+    SET counter = ?, refresh_hash = ?, spent_request_id = ?, spent_time = ?, expire_time = ?, about = ?
     WHERE session_id = ? AND counter = ? AND ended_time IS NULL
 """
 _END = "UPDATE sessions SET ended_time = ? WHERE session_id = ? AND ended_time IS NULL"
+_END_ALL = """
+    UPDATE sessions SET ended_time = ? WHERE account_id = ? AND session_id <> ? AND ended_time IS NULL
+    RETURNING session_id
+"""
 _ENDED_SINCE = "SELECT session_id FROM sessions WHERE ended_time >= ?"
+_OF_ACCOUNT = f"""
+    SELECT {_FIELDS} FROM sessions
+    WHERE account_id = ? AND ended_time IS NULL AND expire_time > ? AND (create_time, session_id) < (?, ?)
+    ORDER BY create_time DESC, session_id DESC LIMIT ?
+"""  # noqa: S608

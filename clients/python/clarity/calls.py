@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -211,6 +212,7 @@ PASSING = frozenset(
     {"NO_SERVER", "CUT_OFF", "SHUTTING_DOWN", "STORE_UNAVAILABLE", "BUSY", "TOO_MANY_STREAMS", "CHUNK_CORRUPT"}
 )
 OUTLIVED = frozenset({"TOKEN_EXPIRED", "STREAM_EXPIRED"})
+LIMIT_WAIT_S_MAX = 5.0  # a rate limit that takes longer is told, not waited for
 
 
 def remedy(error: ClarityError) -> Remedy:
@@ -219,6 +221,8 @@ def remedy(error: ClarityError) -> Remedy:
         return Remedy.RENEW
     if error.reason == "TLS_MISMATCH":
         return Remedy.NONE
+    if error.reason == "RATE_LIMITED":
+        return Remedy.WAIT if (error.retry_after_s or math.inf) <= LIMIT_WAIT_S_MAX else Remedy.NONE
     passing = error.reason in PASSING or error.code is grpc.StatusCode.UNAVAILABLE
     return Remedy.WAIT if passing else Remedy.NONE
 

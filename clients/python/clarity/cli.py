@@ -20,59 +20,29 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # read when gRPC is imported; 
 
 import numpy as np
 import typer
-from google.protobuf.json_format import MessageToJson
-from google.protobuf.message import Message
 from numpy.typing import NDArray
-from rich.table import Table
 from typer.core import TyperCommand
 
-from clarity import local, models, recordings, rhythm, show
-from clarity.calls import ClarityError, target_of
+from clarity import account_commands, local, models, recordings, rhythm, show, terminal
+from clarity.advice import sentence
+from clarity.calls import ClarityError
 from clarity.client import Client
-from clarity.credentials import CredentialsError, FileTokens
+from clarity.credentials import CredentialsError
 from clarity.edge import EdgeError
 from clarity.sending import CHUNK_BYTES, describe, naive, parcel_of, upload_id_of
+from clarity.terminal import TARGET, CommandFailed, Json, Of, Target, out
 from clarity.v1.analysis_pb2 import AnalysisParameters
 from clarity.v1.health_data_service_pb2 import ReadSeriesDone, ReadSeriesResponse, SeriesBlock
-from clarity.v1.insight_pb2 import InsightKind
+from clarity.v1.insight_pb2 import Insight, InsightKind
 from clarity.v1.metric_pb2 import Metric
 from clarity.v1.series_pb2 import Source
 
-TARGET = "127.0.0.1:50051"
-TARGET_VARIABLE = "CLARITYCLIENT_TARGET"
 ACTIVITY = "activity_counts_1min"
 MINUTE_S, HOUR_S = 60, 3600
 MILLISECOND = timedelta(milliseconds=1)
 ROWS_SHOWN = 48
-PASSWORD_BYTES_MAX = 4096
 
-# What to do about a failure, by its reason; the failure's own text says what happened.
-ADVICE = {
-    "NO_SERVER": "start one with `clarity up`, or name another with --target",
-    "CUT_OFF": "run the same command again",
-    "NOT_SIGNED_IN": "run `clarity sign-in`, or `clarity sign-up` for a new account",
-    "TOKEN_INVALID": "run `clarity sign-in`",
-    "SESSION_ENDED": "run `clarity sign-in`; uploads go on where they were",
-    "REFRESH_TOKEN_INVALID": "run `clarity sign-in`",
-    "REFRESH_TOKEN_REUSED": "run `clarity sign-in`",
-    "CREDENTIALS_WRONG": "check both and try again, or make an account with `clarity sign-up`",
-    "EMAIL_TAKEN": "run `clarity sign-in`",
-    "METRIC_UNKNOWN": "`clarity metrics` lists them",
-    "METRIC_NOT_STREAMABLE": "`clarity metrics` tells which can be streamed",
-    "UPLOAD_MISMATCH": "this recording was sent before under another description",
-    "FEATURE_OFF": "ask whoever runs the server",
-    "STORE_FULL": "make room on the server and run the same command again",
-    "SHUTTING_DOWN": "run the same command again in a moment",
-    "STORE_UNAVAILABLE": "run the same command again in a moment",
-    "TOO_MANY_STREAMS": "run the same command again in a moment",
-    "BUSY": "run the same command again in a moment",
-    "WINDOW_NOT_FOUND": "`clarity days` lists what is there",
-    "ANALYSIS_NOT_FOUND": "`clarity weeks` lists those there are",
-    "ANALYSIS_NOT_DONE": "`clarity watch` tells when it is done",
-    "INSIGHT_NOT_FOUND": "`clarity insight` tells a new one",
-    "TIME_KIND_WRONG": "give --start and --end as civil times (no offset) or as instants (with one)",
-    "UNIMPLEMENTED": "this server does not know the call; is it CLARITY, and as new as this command?",
-}
+MetricName = Annotated[str, typer.Option("--metric", help="What is measured; `clarity metrics` lists the names.")]
 
 app = typer.Typer(
     name="clarity",
@@ -82,44 +52,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-out = show.console()
-
-
-# ---- options that several commands share ---------------------------------------------------------------------
-
-
-def _target(text: str) -> str:
-    try:
-        target_of(text)
-    except ValueError as why:
-        raise typer.BadParameter(str(why)) from why
-    return text
-
-
-Target = Annotated[
-    str,
-    typer.Option(
-        envvar=TARGET_VARIABLE,
-        callback=_target,
-        metavar="HOST:PORT",
-        help="The server; another machine than this one is called with TLS, unless you write http://.",
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, a message a line, with the contract's field names.")]
-MetricName = Annotated[str, typer.Option("--metric", help="What is measured; `clarity metrics` lists the names.")]
-PasswordFile = Annotated[
-    Path | None,
-    typer.Option(
-        allow_dash=True,
-        metavar="FILE",
-        help="Read the password from the first line of a file, `-` for standard input. Otherwise it is asked for.",
-    ),
-]
-
-
-def _client(target: str) -> Client:
-    found = target_of(target)
-    return Client(found, FileTokens(str(found)))
 
 
 # ---- servers -------------------------------------------------------------------------------------------------
@@ -143,9 +75,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve gRPC in the foreground, as the CLARITY_* settings say."""
-    command = [*local.server_command(), *(["--no-defaults"] if no_defaults else [])]
-    sys.stdout.flush()
-    os.execv(command[0], command)  # noqa: S606  no shell is what we want: the server takes our place, and every signal sent to us
+    terminal.become(*(["--no-defaults"] if no_defaults else []))
 
 
 @app.command()
@@ -169,6 +99,7 @@ def _tell_what_to_try(server: str, edge: str) -> None:
         "",
         show.text(("  gRPC                 ", "quiet"), (server, "name")),
         show.text(("  JSON, gRPC-Web, gRPC ", "quiet"), (f"http://{edge}", "name"), ("  through Envoy", "quiet")),
+        show.text(("  mail                 ", "quiet"), _mail_words()),
         "",
         "Try, in another terminal:",
         "",
@@ -185,76 +116,18 @@ def _tell_what_to_try(server: str, edge: str) -> None:
         out.print(line)
 
 
+def _mail_words() -> str:
+    """Where the codes are that the server mails."""
+    way, _, where = os.environ.get(f"{local.PREFIX}OUTBOX", local.OUTBOX).partition(":")
+    return f"lands in {where}, codes among it" if way == "file" else "leaves by SMTP"
+
+
 SIGN_IN_BODY = '{"email": "you@example.org", "password": "…"}'
 
 
 # ---- accounts ------------------------------------------------------------------------------------------------
 
-
-@app.command()
-def sign_up(
-    email: Annotated[str, typer.Option(prompt="E-mail", help="Your address; asked for when not given.")],
-    name: Annotated[str, typer.Option(help="Your name, if you like.")] = "",
-    password_file: PasswordFile = None,
-    target: Target = TARGET,
-) -> None:
-    """Make an account, and sign in."""
-    password = _password(password_file, confirm=True)
-    with _client(target) as client:
-        account = client.sign_up(email, password, name)
-        client.sign_in(email, password)
-    out.print(
-        show.text(("Welcome. ", "good"), f"Account {account.account_id} is made and signed in as {account.email}.")
-    )
-
-
-@app.command()
-def sign_in(
-    email: Annotated[str, typer.Option(prompt="E-mail", help="Your address; asked for when not given.")],
-    password_file: PasswordFile = None,
-    target: Target = TARGET,
-) -> None:
-    """Sign in; the tokens are kept where only you can read them."""
-    password = _password(password_file, confirm=False)
-    with _client(target) as client:
-        client.sign_in(email, password)
-        out.print(show.text(("Signed in ", "good"), f"as {email} at {client.target}."))
-
-
-@app.command()
-def sign_out(target: Target = TARGET) -> None:
-    """End the session, here and at the server."""
-    with _client(target) as client:
-        client.sign_out()
-        out.print(f"Signed out at {client.target}.")
-
-
-@app.command()
-def account(json: Json = False, target: Target = TARGET) -> None:
-    """Show who is signed in."""
-    with _client(target) as client:
-        found = client.account()
-    if json:
-        _print_json(found)
-        return
-    for name, value in (
-        ("account", found.account_id),
-        ("e-mail", found.email),
-        ("name", found.display_name or "–"),
-        ("made", f"{found.create_time.ToDatetime():%Y-%m-%d %H:%M} UTC"),
-    ):
-        out.print(show.text((f"{name:<9}", "quiet"), value))
-
-
-def _password(file: Path | None, *, confirm: bool) -> str:
-    """The password, from where it cannot be seen: everybody on a machine can read its command lines."""
-    if file is None and sys.stdin.isatty():
-        asked: str = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
-        return asked
-    if file is None or str(file) == "-":
-        return sys.stdin.readline(PASSWORD_BYTES_MAX).rstrip("\r\n")
-    with file.open(encoding="utf-8") as lines:
-        return lines.readline(PASSWORD_BYTES_MAX).rstrip("\r\n")
+app.add_typer(account_commands.app)
 
 
 # ---- recordings in -------------------------------------------------------------------------------------------
@@ -290,7 +163,7 @@ def stream(
             f"{parcel.total:,} samples of {metric} from {series.source.device}",
         )
     )
-    with _client(target) as client, show.UploadView(out, parcel.total) as view:
+    with terminal.client(target) as client, show.UploadView(out, parcel.total) as view:
         client.upload(parcel, on_event=view.show, before_chunk=view.sending)
 
 
@@ -304,11 +177,11 @@ def _chunk_samples(period_s: int) -> int:
 @app.command()
 def metrics(json: Json = False, target: Target = TARGET) -> None:
     """List what can be measured, with units."""
-    with _client(target) as client:
+    with terminal.client(target) as client:
         if json:
-            _print_all(client.metrics())
+            terminal.print_all(client.metrics())
             return
-        table = _table("metric", "kind", "unit", "plausible", "days")
+        table = terminal.table("metric", "kind", "unit", "plausible", "days")
         for metric in client.metrics():
             kind = Metric.Kind.Name(metric.kind).removeprefix("KIND_").lower()
             table.add_row(metric.metric, kind, metric.ucum_unit, _bounds(metric), "yes" if metric.has_days else "")
@@ -336,16 +209,19 @@ def days(
     metric: MetricName = ACTIVITY,
     start: Day = None,
     end: Day = None,
+    of: Of = "",
     json: Json = False,
     target: Target = TARGET,
 ) -> None:
     """List civil days: wear, movement and sleep."""
-    with _client(target) as client:
-        found = client.days(metric, start, end)
+    with terminal.client(target) as client:
+        found = client.days(metric, start, end, account_id=of)
         if json:
-            _print_all(found)
+            terminal.print_all(found)
             return
-        table = _table("day", "source", "worn", "counts", "asleep", "scored by", right=("worn", "counts", "asleep"))
+        table = terminal.table(
+            "day", "source", "worn", "counts", "asleep", "scored by", right=("worn", "counts", "asleep")
+        )
         for day in found:
             line = show.day_line(day)
             still_open = "" if day.closed else " (still open)"
@@ -366,17 +242,18 @@ def weeks(
     start: Day = None,
     end: Day = None,
     superseded: Annotated[bool, typer.Option("--superseded", help="Those that newer data has replaced, too.")] = False,
+    of: Of = "",
     json: Json = False,
     target: Target = TARGET,
 ) -> None:
     """List analysed weeks: sleep, rhythm, and what PAT made of them."""
-    with _client(target) as client:
-        found = client.analyses(metric, start, end, superseded=superseded)
+    with terminal.client(target) as client:
+        found = client.analyses(metric, start, end, superseded=superseded, account_id=of)
         if json:
-            _print_all(found)
+            terminal.print_all(found)
             return
         names = ("worn", "sleep", "asleep at", "SRI", "RA")
-        table = _table("week from", "source", *names, "PAT", "analysis", right=names)
+        table = terminal.table("week from", "source", *names, "PAT", "analysis", right=names)
         for analysis in found:
             line, source = show.week_line(analysis), analysis.window.source.device
             numbers = (line.worn, line.sleep, line.onset, line.regularity, line.amplitude)
@@ -392,10 +269,10 @@ def watch(
     target: Target = TARGET,
 ) -> None:
     """Show every analysed week as it comes or changes, until Ctrl-C."""
-    with _client(target) as client, suppress(KeyboardInterrupt):
+    with terminal.client(target) as client, suppress(KeyboardInterrupt):
         for message in client.watch(resume):
             if json:
-                _print_json(message)
+                terminal.print_json(message)
             elif message.HasField("analysis"):
                 out.print(show.week_line(message.analysis).line())
             else:
@@ -413,7 +290,7 @@ def analyse(
     target: Target = TARGET,
 ) -> None:
     """Analyse a week that is not complete, or in another way; prints its id."""
-    with _client(target) as client:
+    with terminal.client(target) as client:
         parameters = AnalysisParameters(wear=wear, sleep=sleep, rescoring=rescoring)
         device = Source(device=source) if source else None
         found = client.start_analysis(start, metric=metric, source=device, parameters=parameters)
@@ -426,33 +303,43 @@ def insight(
         str, typer.Argument(metavar="ANALYSIS", help="Of `clarity weeks`; by default the newest.")
     ] = "",
     brief: Annotated[bool, typer.Option("--brief", help="At most three sentences.")] = False,
+    of: Of = "",
     json: Json = False,
     target: Target = TARGET,
 ) -> None:
-    """Tell what a week means, in sentences whose every number cites a fact."""
+    """Tell what a week means, in sentences whose every number cites a fact; of another, what they were told."""
     kind = InsightKind.INSIGHT_KIND_BRIEF if brief else InsightKind.INSIGHT_KIND_SUMMARY
-    with _client(target) as client:
-        found = client.tell(analysis, kind)
-        week = client.analysis(found.analysis_id)
+    with terminal.client(target) as client:
+        found = _told(client, analysis, kind, of) if of else client.tell(analysis, kind)
+        week = client.analysis(found.analysis_id, account_id=of)
     if json:
-        _print_json(found)
+        terminal.print_json(found)
         return
     out.print(show.week_name(week))
     for line in show.insight_lines(found):
         out.print(line)
 
 
+def _told(client: Client, analysis: str, kind: InsightKind, of: str) -> Insight:
+    """The newest insight that another was told. Raises CommandFailed where there is none."""
+    for one in client.insights(account_id=of):
+        if one.kind == kind and analysis in {"", one.analysis_id}:
+            return one
+    raise CommandFailed("they were told no such insight yet; only they can ask for one")
+
+
 @app.command()
 def facts(
     analysis: Annotated[str, typer.Argument(metavar="ANALYSIS", help="Of `clarity weeks`.")],
+    of: Of = "",
     json: Json = False,
     target: Target = TARGET,
 ) -> None:
     """List the facts of a week, with the minutes that each rests on."""
-    with _client(target) as client:
-        found = client.facts(analysis)
+    with terminal.client(target) as client:
+        found = client.facts(analysis, account_id=of)
         if json:
-            _print_all(found)
+            terminal.print_all(found)
             return
         for number, fact in enumerate(found, start=1):
             out.print(show.fact_line(number, fact))
@@ -476,6 +363,7 @@ def read(
     start: Annotated[datetime, Moment],
     end: Annotated[datetime | None, Moment] = None,
     metric: MetricName = ACTIVITY,
+    of: Of = "",
     json: Json = False,
     target: Target = TARGET,
 ) -> None:
@@ -483,10 +371,10 @@ def read(
     end = end or start + timedelta(days=1)
     if (start.tzinfo is None) != (end.tzinfo is None):
         raise typer.BadParameter("give both times without an offset (civil), or both with one (instants)")
-    with _client(target) as client:
-        messages = client.read(metric, start, end)
+    with terminal.client(target) as client:
+        messages = client.read(metric, start, end, account_id=of)
         if json:
-            _print_all(_wrapped(messages))
+            terminal.print_all(_wrapped(messages))
             return
         _print_hours(messages)
 
@@ -510,7 +398,7 @@ def _print_hours(messages: Iterable[SeriesBlock | ReadSeriesDone]) -> None:
         out.print("Nothing was recorded in this range.")
         return
     numbers = ("samples", "with value", "lowest", "mean", "highest")
-    table = _table("hour from", "source", *numbers, right=numbers)
+    table = terminal.table("hour from", "source", *numbers, right=numbers)
     for (device, hour), parts in list(hours.items())[:ROWS_SHOWN]:
         zone = "" if hour.tzinfo is None else " UTC"
         table.add_row(f"{hour:%Y-%m-%d %H:%M}{zone}", device, *_summary(np.concatenate(parts)))
@@ -557,7 +445,11 @@ def demo(
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="Show it at a running server, as far as that is possible from outside."),
+        typer.Option(
+            callback=terminal.checked_target,
+            metavar="HOST:PORT",
+            help="Show it at a running server, as far as that is possible from outside.",
+        ),
     ] = None,
     model: Annotated[
         Path | None,
@@ -567,46 +459,27 @@ def demo(
     """Show the whole service with one recording: a stream, a power cut, days, weeks, a picture and an insight."""
     from clarity import demo as shown
 
-    if target is not None:
-        _target(target)
     if target is not None and model is not None:
         raise typer.BadParameter("--model is for a server of our own; install it where --target runs")
     try:
         with local.tidy():
             shown.run(out, recording, target, model)
     except shown.DemoFailed as why:
-        _fail(str(why))
+        raise CommandFailed(str(why)) from why
 
 
-# ---- printing, and ending ------------------------------------------------------------------------------------
+# ---- ending ------------------------------------------------------------------------------------------------------
 
 
-def _table(*columns: str, right: Iterable[str] = ()) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="quiet")
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
-    return table
-
-
-def _print_json(message: Message) -> None:
-    """A message on one line: a stream of them is NDJSON."""
-    line = MessageToJson(message, preserving_proto_field_name=True, indent=None)
-    typer.echo(line)
-
-
-def _print_all(messages: Iterable[Message]) -> None:
-    for message in messages:
-        _print_json(message)
-
-
-def sentence(error: Exception) -> str:
-    """Say what happened and what to do."""
-    if isinstance(error, ClarityError):
-        advice = ADVICE.get(error.reason)
-        return f"{error.text.rstrip('.')}: {advice}." if advice else f"{error.text.rstrip('.')}."
-    if isinstance(error, OSError):
-        return f"{error.filename or 'the system'}: {(error.strerror or str(error)).lower()}."
-    return str(error)
+EXPECTED = (
+    ClarityError,
+    CommandFailed,
+    CredentialsError,
+    local.LocalError,
+    EdgeError,
+    recordings.RecordingError,
+    OSError,
+)
 
 
 def main() -> NoReturn:
@@ -616,8 +489,8 @@ def main() -> NoReturn:
             stream.reconfigure(errors="replace")  # a terminal without the character shows a mark, not a traceback
     try:
         app()
-    except (ClarityError, CredentialsError, local.LocalError, EdgeError, recordings.RecordingError, OSError) as error:
-        _say(sentence(error))
+    except EXPECTED as error:
+        show.console(stderr=True).print(show.text(("clarity: ", "bad"), sentence(error)))
         _leave(1)
     sys.exit(0)
 
@@ -628,15 +501,6 @@ def _leave(code: int) -> NoReturn:
         with suppress(OSError):
             stream.flush()
     os._exit(code)
-
-
-def _say(why: str) -> None:
-    show.console(stderr=True).print(show.text(("clarity: ", "bad"), why))
-
-
-def _fail(why: str) -> NoReturn:
-    _say(why)
-    sys.exit(1)
 
 
 if __name__ == "__main__":

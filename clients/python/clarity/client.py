@@ -1,7 +1,7 @@
 """The client: sign in, stream a recording in, read days, weeks and values back, and ask what they mean.
 
     with Client("127.0.0.1:50051", MemoryTokens()) as client:
-        client.sign_in(email, password)
+        client.sign_in(email, password)  # or a Challenge, which answer_challenge answers
         receipt = client.upload(parcel_of(recording, describe(recording, metric), upload_id), on_event=print)
 
 What to send and what an answer means is decided by clarity.sending; `Client` and `AsyncClient` only carry its messages,
@@ -11,41 +11,26 @@ each in its own kind of thread.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import aclosing
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Self
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
-from clarity.calls import (
-    ClarityError,
-    Patience,
-    Remedy,
-    Target,
-    async_channel,
-    bearer,
-    channel,
-    failure,
-    problem,
-    remedy,
-    target_of,
-)
-from clarity.credentials import SignedIn, Tokens
+from clarity.accounts import Accounts
+from clarity.calls import ClarityError, Patience, Target, async_channel, bearer, failure, problem
+from clarity.credentials import Tokens
 from clarity.sending import Event, Parcel, Sending, civil_time, cut_off
-from clarity.v1 import account_pb2
-from clarity.v1 import auth_service_pb2 as auth
 from clarity.v1 import health_data_service_pb2 as health
 from clarity.v1 import insight_service_pb2 as insights
 from clarity.v1.analysis_pb2 import Analysis, AnalysisParameters
-from clarity.v1.auth_service_pb2_grpc import AuthServiceStub
 from clarity.v1.day_pb2 import Day
 from clarity.v1.health_data_service_pb2_grpc import HealthDataServiceStub
 from clarity.v1.insight_pb2 import Fact, Insight, InsightKind
@@ -54,94 +39,17 @@ from clarity.v1.metric_pb2 import Metric
 from clarity.v1.model_pb2 import Model
 from clarity.v1.series_pb2 import Source, UploadOpened, UploadReceipt
 
-CALL_TIMEOUT_S = 30.0
-TOKEN_LEEWAY_S = 30.0  # a token this close to its end is renewed before it is used
-PAGES_MAX = 10_000  # of one list: a server that never comes to an end is not believed
 
-Q = TypeVar("Q")
-A = TypeVar("A")
+class Client(Accounts):
+    """Calls one server on behalf of one person. Threads may share it; close it, or use it as a context manager.
 
-
-class Paged(Protocol):
-    """Asks for a page of a list."""
-
-    page_token: str
-
-
-class Page(Protocol):
-    """A page of a list."""
-
-    next_page_token: str
-
-
-PQ = TypeVar("PQ", bound=Paged)
-PA = TypeVar("PA", bound=Page)
-
-
-def _kept(session: account_pb2.Session, email: str) -> SignedIn:
-    return SignedIn(
-        email=email,
-        account_id=session.account_id,
-        session_id=session.session_id,
-        access_expire_s=session.access_expire_time.ToDatetime(UTC).timestamp(),
-        access_token=session.access_token,
-        refresh_token=session.refresh_token,
-        refresh_request_id=uuid.uuid4().hex,
-    )
-
-
-class Client:
-    """Calls one server on behalf of one person. Threads may share it; close it, or use it as a context manager."""
+    What the server knows another's data by is an `account_id`: readings take it where a grant of theirs allows it.
+    """
 
     def __init__(self, target: str | Target, tokens: Tokens | None = None, patience: Patience | None = None) -> None:
-        self.target = target_of(target) if isinstance(target, str) else target
-        self.tokens = tokens
-        self.patience = patience or Patience()
-        self._channel = channel(self.target)
-        self._auth = AuthServiceStub(self._channel)
+        super().__init__(target, tokens, patience)
         self._health = HealthDataServiceStub(self._channel)
         self._insight = InsightServiceStub(self._channel)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End what runs and hang up."""
-        self._channel.close()
-
-    def sign_up(self, email: str, password: str, display_name: str = "") -> account_pb2.Account:
-        """Make an account. Does not sign in."""
-        request = auth.SignUpRequest(
-            email=email, password=password, display_name=display_name, request_id=uuid.uuid4().hex
-        )
-        return self._call(self._auth.SignUp, request, public=True).account
-
-    def sign_in(self, email: str, password: str) -> SignedIn:
-        """Begin a session and keep its tokens."""
-        request = auth.SignInRequest(email=email, password=password, request_id=uuid.uuid4().hex)
-        session = _kept(self._call(self._auth.SignIn, request, public=True).session, email)
-        if self.tokens is not None:
-            self.tokens.keep(session)
-        return session
-
-    def sign_out(self) -> None:
-        """End the session and forget its tokens; a session that has ended already is as good."""
-        try:
-            self._call(self._auth.SignOut, auth.SignOutRequest())
-        except ClarityError as error:
-            if error.code is not grpc.StatusCode.UNAUTHENTICATED:
-                raise
-        if self.tokens is not None:
-            self.tokens.forget()
-
-    def account(self) -> account_pb2.Account:
-        """Return the account that is signed in."""
-        return self._call(self._auth.GetAccount, auth.GetAccountRequest()).account
 
     def metrics(self) -> Iterator[Metric]:
         """Yield the catalogue, by name."""
@@ -149,9 +57,13 @@ class Client:
         for page in self._pages(self._health.ListMetrics, request):
             yield from page.metrics
 
-    def days(self, metric: str = "", start: date | None = None, end: date | None = None) -> Iterator[Day]:
+    def days(
+        self, metric: str = "", start: date | None = None, end: date | None = None, *, account_id: str = ""
+    ) -> Iterator[Day]:
         """Yield the civil days of [start, end), by date and source."""
-        request = health.ListDaysRequest(metric=metric, start_date=_date(start), end_date=_date(end))
+        request = health.ListDaysRequest(
+            metric=metric, start_date=_date(start), end_date=_date(end), account_id=account_id
+        )
         for page in self._pages(self._health.ListDays, request):
             yield from page.days
 
@@ -162,14 +74,16 @@ class Client:
         )
 
     def read(
-        self, metric: str, start: datetime, end: datetime, source: Source | None = None
+        self, metric: str, start: datetime, end: datetime, source: Source | None = None, *, account_id: str = ""
     ) -> Iterator[health.SeriesBlock | health.ReadSeriesDone]:
         """Yield the values of [start, end) block by block, and last what they came to.
 
         Times are civil without an offset and instants with one, both alike. A reading that breaks off raises
         ClarityError with CUT_OFF: what came before it is right, and not all.
         """
-        yield from self.minutes(_read_request(metric, start, end, source))
+        request = _read_request(metric, start, end, source)
+        request.account_id = account_id
+        yield from self.minutes(request)
 
     def minutes(self, request: health.ReadSeriesRequest) -> Iterator[health.SeriesBlock | health.ReadSeriesDone]:
         """Yield the values that a request asks for, as `read` does: the minutes behind a Fact, for example."""
@@ -191,11 +105,21 @@ class Client:
     # ---- weeks, and what they mean
 
     def analyses(
-        self, metric: str = "", start: date | None = None, end: date | None = None, *, superseded: bool = False
+        self,
+        metric: str = "",
+        start: date | None = None,
+        end: date | None = None,
+        *,
+        superseded: bool = False,
+        account_id: str = "",
     ) -> Iterator[Analysis]:
         """Yield the analyses of weeks that begin in [start, end), by date and source."""
         request = insights.ListAnalysesRequest(
-            metric=metric, start_date=_date(start), end_date=_date(end), superseded=superseded
+            metric=metric,
+            start_date=_date(start),
+            end_date=_date(end),
+            superseded=superseded,
+            account_id=account_id,
         )
         for page in self._pages(self._insight.ListAnalyses, request):
             yield from page.analyses
@@ -204,9 +128,10 @@ class Client:
         """Return how many weeks wait to be looked at."""
         return self._call(self._insight.ListAnalyses, insights.ListAnalysesRequest(page_size=1)).waiting_count
 
-    def analysis(self, analysis_id: str) -> Analysis:
+    def analysis(self, analysis_id: str, *, account_id: str = "") -> Analysis:
         """Return an analysis."""
-        return self._call(self._insight.GetAnalysis, insights.GetAnalysisRequest(analysis_id=analysis_id)).analysis
+        request = insights.GetAnalysisRequest(analysis_id=analysis_id, account_id=account_id)
+        return self._call(self._insight.GetAnalysis, request).analysis
 
     def start_analysis(
         self,
@@ -262,9 +187,9 @@ class Client:
         pages = list(self._pages(self._insight.ListModels, insights.ListModelsRequest()))
         return [model for page in pages for model in page.models], pages[-1].advice
 
-    def facts(self, analysis_id: str) -> Iterator[Fact]:
+    def facts(self, analysis_id: str, *, account_id: str = "") -> Iterator[Fact]:
         """Yield the facts of an analysis, in the order a person would ask."""
-        request = insights.ListFactsRequest(analysis_id=analysis_id)
+        request = insights.ListFactsRequest(analysis_id=analysis_id, account_id=account_id)
         for page in self._pages(self._insight.ListFacts, request):
             yield from page.facts
 
@@ -273,13 +198,14 @@ class Client:
         request = insights.GenerateInsightRequest(analysis_id=analysis_id, kind=kind, request_id=uuid.uuid4().hex)
         return self._call(self._insight.GenerateInsight, request).insight
 
-    def insight(self, insight_id: str) -> Insight:
+    def insight(self, insight_id: str, *, account_id: str = "") -> Insight:
         """Return an insight that was told before."""
-        return self._call(self._insight.GetInsight, insights.GetInsightRequest(insight_id=insight_id)).insight
+        request = insights.GetInsightRequest(insight_id=insight_id, account_id=account_id)
+        return self._call(self._insight.GetInsight, request).insight
 
-    def insights(self) -> Iterator[Insight]:
+    def insights(self, *, account_id: str = "") -> Iterator[Insight]:
         """Yield what was told before, the newest first."""
-        request = insights.ListInsightsRequest()
+        request = insights.ListInsightsRequest(account_id=account_id)
         for page in self._pages(self._insight.ListInsights, request):
             yield from page.insights
 
@@ -320,58 +246,6 @@ class Client:
                 time.sleep(interrupted.wait_s)
                 if interrupted.renew:
                     self.renew(token)
-
-    def token(self) -> str:
-        """Return an access token that is good for a while, renewed if need be. Raises ClarityError."""
-        session = self.tokens.read() if self.tokens is not None else None
-        if session is None:
-            raise _not_signed_in(self.target)
-        if session.access_expire_s - time.time() > TOKEN_LEEWAY_S:
-            return session.access_token
-        return self.renew(session.access_token)
-
-    def renew(self, stale: str) -> str:
-        """Return an access token other than this one; many who ask at once get the same."""
-        session = self.tokens.renew(stale, self._spend) if self.tokens is not None else None
-        if session is None:
-            raise _not_signed_in(self.target)
-        return session.access_token
-
-    def _spend(self, session: SignedIn) -> SignedIn:
-        request = auth.RefreshSessionRequest(refresh_token=session.refresh_token, request_id=session.refresh_request_id)
-        return _kept(self._call(self._auth.RefreshSession, request, public=True).session, session.email)
-
-    def _call(self, method: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, *, public: bool = False) -> A:
-        """Call until it answers, as often as patience allows: all calls here are safe to repeat."""
-        failures = 0
-        while True:
-            token = "" if public else self.token()
-            try:
-                return method(request, timeout=CALL_TIMEOUT_S, metadata=bearer(token))
-            except grpc.RpcError as error:
-                self._recover(failure(error, self.target), failures, token)
-                failures += 1
-
-    def _pages(self, method: grpc.UnaryUnaryMultiCallable[PQ, PA], request: PQ) -> Iterator[PA]:
-        """Yield a list's pages, one at least. Raises ClarityError for one that never ends."""
-        for _ in range(PAGES_MAX):
-            page = self._call(method, request)
-            yield page
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return
-        text = f"the server's list does not end after {PAGES_MAX} pages"
-        raise ClarityError("CUT_OFF", text, code=grpc.StatusCode.OUT_OF_RANGE)
-
-    def _recover(self, error: ClarityError, failures: int, token: str) -> None:
-        """Do what helps against an error, or raise it."""
-        what = remedy(error)
-        if what is Remedy.NONE or failures + 1 >= self.patience.first_tries or (what is Remedy.RENEW and not token):
-            raise error
-        if what is Remedy.RENEW:
-            self.renew(token)
-        else:
-            time.sleep(self.patience.wait_s(failures, error, random.random()))  # noqa: S311  spreads clients
 
     def _reading(self, request: health.ReadSeriesRequest) -> Iterator[health.ReadSeriesResponse]:
         """Read; a call that fails before its first message is repeated."""
@@ -447,7 +321,7 @@ class _Outbox:
 
 
 class AsyncClient:
-    """Uploads from an event loop. Signing in and renewing are a `Client`'s, called in a thread."""
+    """Uploads from an event loop. All else, signing in among it, is `client`'s: call it with asyncio.to_thread."""
 
     def __init__(self, target: str | Target, tokens: Tokens, patience: Patience | None = None) -> None:
         self.client = Client(target, tokens, patience)
@@ -518,11 +392,6 @@ async def _async_requests(
     yield sending.open()
     for request in (await opened.get()).rest():
         yield request
-
-
-def _not_signed_in(target: Target) -> ClarityError:
-    text = f"nobody is signed in at {target}"
-    return ClarityError("NOT_SIGNED_IN", text, code=grpc.StatusCode.UNAUTHENTICATED)
 
 
 def _date(day: date | None) -> Date | None:

@@ -34,13 +34,16 @@ from platformdirs import user_cache_path
 from rich.console import Console
 from rich.text import Text
 
-from clarity import actogram, local, page, recordings, show
+from clarity import actogram, local, page, recordings, show, terminal
 from clarity import models as model_command
-from clarity.calls import ClarityError, target_of
+from clarity.calls import ClarityError
 from clarity.client import Client
-from clarity.credentials import MemoryTokens
+from clarity.credentials import MemoryTokens, SignedIn
+from clarity.mailbox import OURS as CONSENTS
+from clarity.mailbox import Mailbox
 from clarity.recordings import Recording
 from clarity.sending import Event, Interrupted, Parcel, describe, naive, parcel_of, upload_id_of
+from clarity.v1.access_pb2 import Purpose
 from clarity.v1.analysis_pb2 import Analysis
 from clarity.v1.day_pb2 import Day
 from clarity.v1.health_data_service_pb2 import ListDaysResponse, ReadSeriesDone, SeriesBlock, WindowAnalysed
@@ -48,6 +51,7 @@ from clarity.v1.insight_pb2 import Fact
 from clarity.v1.series_pb2 import UploadOpened, UploadProgress, UploadReceipt
 
 FOLDER = Path("var") / "demo"
+OUTBOX = FOLDER / "outbox"
 METRIC = "activity_counts_1min"
 MINUTE_S = 60
 PICTURE = "picture.png"
@@ -111,7 +115,8 @@ def _alone(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as why:
             raise DemoFailed(f"another demonstration is running in {folder}; wait for it, or end it") from why
-        shutil.rmtree(folder / "server", ignore_errors=True)
+        for left in ("server", "outbox"):
+            shutil.rmtree(folder / left, ignore_errors=True)
         (folder / PICTURE).unlink(missing_ok=True)
         yield
 
@@ -193,19 +198,12 @@ def _stage(out: Console, recording: Recording, target: str | None, model: Path |
     """The server that it is shown at: one of our own, with Envoy, or the one at `target`."""
     _chapter(out, 2, "The server")
     if target is not None:
-        with Client(target_of(target), MemoryTokens()) as client:
+        with terminal.client(target) as client:
             _say(out, f"{client.target}, which is not ours: it will not be stopped, and what is made there stays there")
-            yield Stage(out, recording, client, None)
+            yield Stage(out, recording, client, None, mark=f", run {secrets.token_hex(2)}")
         return
     folder = (FOLDER / "server").absolute()
-    settings = {
-        "LISTEN": f"{local.HOST}:0",
-        "RECORDS": f"sqlite:{folder / 'clarity.db'}",
-        "BLOBS": f"file:{folder / 'blobs'}",
-        "KEYS": f"file:{folder / 'keys'}",
-        "MODELS": f"file:{folder / 'models'}",
-        "DRAIN_S": "5",
-    }
+    settings = {**local.own_stores(folder), "OUTBOX": f"file:{OUTBOX.absolute()}", "DRAIN_S": "5"}
     folder.mkdir(parents=True)
     wanted = model or (DEMONSTRATION if DEMONSTRATION.is_dir() else None)
     if wanted is not None:
@@ -215,6 +213,7 @@ def _stage(out: Console, recording: Recording, target: str | None, model: Path |
         _say(out, ("gRPC  ", "quiet"), (stand.server.address, "name"), (f"   process {stand.server.pid}", "quiet"))
         _say(out, ("Envoy ", "quiet"), (stand.edge_address, "name"), ("   JSON, gRPC-Web and gRPC", "quiet"))
         _say(out, ("data  ", "quiet"), f"{FOLDER / 'server'}, new for this run")
+        _say(out, ("mail  ", "quiet"), f"{OUTBOX}, a file each: nothing is sent anywhere")
         with Client(stand.server.address, MemoryTokens()) as client:
             try:
                 yield Stage(out, recording, client, stand)
@@ -247,6 +246,7 @@ class Stage:
     recording: Recording
     client: Client
     stand: local.Stand | None
+    mark: str = ""  # makes the sources of this run new, where an account has those of an earlier one
     claims: int = 0
     days: list[Day] = field(default_factory=list)  # of the first upload, as they came
     weeks: list[Analysis] = field(default_factory=list)  # the same
@@ -255,14 +255,50 @@ class Stage:
     # ---- who
 
     def account(self) -> None:
-        """Make an account and sign in."""
+        """Sign up as a person would, or take the account that is signed in at somebody else's server."""
         self._chapter(3, "An account")
-        email = "demo@example.org" if self.stand is not None else f"demo-{secrets.token_hex(4)}@example.org"
-        password = f"aA1-{secrets.token_urlsafe(12)}"
-        made = self.client.sign_up(email, password, "Demonstration")
+        if self.stand is None:
+            self._theirs()
+            return
+        email, password = "demo@example.org", _password()
+        mail = Mailbox(OUTBOX)
+        asked = self.client.sign_up(email, password, "Demonstration", consents=CONSENTS)
+        self._say((email, "name"), " asks for an account, with a password nobody saw, and is mailed a code")
+        code = mail.code(email)
+        made = self.client.confirm_sign_up(asked.ticket, code)
+        self._say(("code  ", "quiet"), (code, "number"), f", read in {OUTBOX}: the account is made")
+        self._sign_in(email, password)
+        self._claim(made.account_id == self.client.account().account_id, "the account is ours")
+        self._consented()
+
+    def _theirs(self) -> None:
+        """Use the account that is signed in there; where none is, make one with a person's help."""
+        if self.client.tokens is not None and self.client.tokens.read() is not None:
+            self._say((self.client.account().email, "name"), " is signed in there; what is shown stays in this account")
+        elif terminal.is_answered():
+            self.client.tokens = MemoryTokens()
+            email, password = terminal.line("E-mail, for an account of its own"), _password()
+            asked = self.client.sign_up(email, password, "Demonstration", consents=CONSENTS)
+            self.client.confirm_sign_up(asked.ticket, terminal.line("Code that was mailed there"))
+            self._sign_in(email, password)
+        else:
+            where = self.client.target
+            raise DemoFailed(f"nobody is signed in at {where}: run `clarity sign-up --target {where}` first")
+        self._consented()
+
+    def _sign_in(self, email: str, password: str) -> None:
         session = self.client.sign_in(email, password)
-        self._claim(made.account_id == session.account_id == self.client.account().account_id, "the account is ours")
-        self._say((email, "name"), " is made and signed in, with a password nobody saw")
+        self._claim(isinstance(session, SignedIn), "a new account signs in with its password alone")
+        self._say((email, "name"), " is signed in")
+
+    def _consented(self) -> None:
+        """Say what may be done with the data. Raises DemoFailed where that is too little."""
+        given = {consent.purpose for consent in self.client.consents()[0] if consent.given}
+        words = [name.removeprefix("PURPOSE_").lower() for name in map(Purpose.Name, CONSENTS)]
+        missing = [word for word, purpose in zip(words, CONSENTS, strict=True) if purpose not in given]
+        if missing:
+            raise DemoFailed(f"this account does not consent to it: run `clarity consents give {missing[0]}` there")
+        self._say(("may   ", "quiet"), f"{', '.join(words)}: consented to one by one, and withdrawn at any time")
 
     def model(self) -> None:
         """Say which model answers, and the first thing that is to be known about it."""
@@ -509,7 +545,7 @@ class Stage:
     # ---- telling
 
     def _parcel(self, device: str) -> Parcel:
-        series = describe(self.recording, METRIC, device)
+        series = describe(self.recording, METRIC, device + self.mark)
         digest = hashlib.sha256(_bytes(self.recording.values)).digest()
         upload_id = upload_id_of(digest, METRIC, series.source)
         return parcel_of(self.recording, series, upload_id, CHUNK_SAMPLES)
@@ -633,6 +669,10 @@ def _dates(day: date) -> dict[str, dict[str, int]]:
 
 
 # ---- values --------------------------------------------------------------------------------------------------
+
+
+def _password() -> str:
+    return f"aA1-{secrets.token_urlsafe(12)}"
 
 
 def _device(recording: Recording) -> str:

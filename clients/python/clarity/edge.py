@@ -41,11 +41,6 @@ PROBE_S = 1.0  # for one answer of /healthz or the admin port, both on loopback
 LOG_LINES_MAX = 5
 LOG_LINE_CHARS_MAX = 1000  # after its first words, Envoy's complaint repeats the whole configuration
 
-# The public key of RFC 8037, appendix A.1: only its shape counts where nothing is verified.
-STAND_IN_JWKS = {
-    "keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "rfc8037"}]
-}
-
 
 class EdgeError(Exception):
     """Envoy cannot be configured or run; the text says why and what to do."""
@@ -74,14 +69,13 @@ def read_config(path: Path = CONFIG) -> str:
     return text
 
 
-def render(text: str, *, listen_port: int, admin_port: int, server_port: int, jwks: Path, descriptors: Path) -> str:
-    """Put one place's ports and paths into the text of envoy.yaml. A port of 0 takes a free one."""
+def render(text: str, *, listen_port: int, admin_port: int, server_port: int, descriptors: Path) -> str:
+    """Put one place's ports and path into the text of envoy.yaml. A port of 0 takes a free one."""
     here = {
         "port_value: 8080": f"port_value: {listen_port}",
         "port_value: 9901": f"port_value: {admin_port}",
         "port_value: 50051": f"port_value: {server_port}",
         "proto_descriptor: build/clarity.binpb": f"proto_descriptor: {_quoted(descriptors)}",
-        "filename: var/jwks.json": f"filename: {_quoted(jwks)}",
     }
     return amend(text, here)
 
@@ -121,7 +115,6 @@ def _collect(file: FileDescriptor, files: dict[str, FileDescriptor]) -> None:
 def start(
     listen_port: int,
     server_port: int,
-    jwks: Path,
     descriptors: Path,
     directory: Path,
     *,
@@ -133,14 +126,13 @@ def start(
     `listen_port` 0 takes a free port. `directory` gets the rendered envoy.yaml and both logs; two Envoys need two
     directories. `config` is the text of envoy.yaml, the checkout's by default.
     """
-    for needed, origin in ((jwks, "the server writes it: start the server first"), (descriptors, "run `make gen`")):
-        if not needed.is_file():
-            raise EdgeError(f"{needed} is missing; {origin}")
+    if not descriptors.is_file():
+        raise EdgeError(f"{descriptors} is missing; run `make gen`")
     directory.mkdir(parents=True, exist_ok=True)
     rendered, admin, access, log = (directory / name for name in ("envoy.yaml", "admin", "access.log", "envoy.log"))
     ports = {"listen_port": listen_port, "admin_port": 0, "server_port": server_port}
     text = read_config() if config is None else config
-    rendered.write_text(render(text, **ports, jwks=jwks, descriptors=descriptors), encoding="utf-8")
+    rendered.write_text(render(text, **ports, descriptors=descriptors), encoding="utf-8")
     admin.unlink(missing_ok=True)  # an older run's would send us to another program
     command = [str(binary()), "-c", str(rendered), "--admin-address-path", str(admin), "--concurrency", str(workers)]
     with access.open("ab") as to_access, log.open("ab") as to_log:
@@ -247,14 +239,12 @@ def validate(config: Path = CONFIG) -> None:
     text = read_config(config)
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
-        jwks, descriptors = place / "var" / "jwks.json", place / "build" / "clarity.binpb"
-        jwks.parent.mkdir()
+        descriptors = place / "build" / "clarity.binpb"
         descriptors.parent.mkdir()
-        jwks.write_text(json.dumps(STAND_IN_JWKS), encoding="ascii")
         built = config.absolute().parent.parent / "build" / "clarity.binpb"
         descriptors.write_bytes(built.read_bytes() if built.is_file() else descriptor_set())
-        render(text, listen_port=0, admin_port=0, server_port=1, jwks=jwks, descriptors=descriptors)
-        # Its relative paths are those of the place it is started in, so the file is checked byte for byte.
+        render(text, listen_port=0, admin_port=0, server_port=1, descriptors=descriptors)
+        # Its relative path is that of the place it is started in, so the file is checked byte for byte.
         command = [str(binary()), "--mode", "validate", "--log-level", "error", "-c", str(config.absolute())]
         found = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
     if found.returncode:

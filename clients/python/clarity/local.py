@@ -22,6 +22,7 @@ from clarity import edge
 
 HOST = "127.0.0.1"
 PREFIX = "CLARITY_"
+OUTBOX = "file:var/outbox"  # where a server leaves its mail that is not told otherwise
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 30.0
 POLL_S = 0.02
@@ -47,6 +48,7 @@ class Server:
 
         With no log it writes to our stderr. With `inherit` our own CLARITY_* settings hold where `settings` is silent.
         """
+        self.folder = folder
         self._settings = dict(settings)
         self._ready = folder / "ready.json"
         self._log = log
@@ -130,11 +132,9 @@ class Stand:
     ) -> None:
         """Take a folder for what both need while they run, and the server's settings; port 0 takes a free one."""
         self._folder = folder
-        own = os.environ.get(f"{PREFIX}JWKS_FILE") if inherit else None
-        self._jwks = Path(own or folder / "jwks.json")
         self._edge_port = edge_port
         self._edge: edge.Edge | None = None
-        self.server = Server({**settings, "JWKS_FILE": str(self._jwks)}, folder, log=log, inherit=inherit)
+        self.server = Server(settings, folder, log=log, inherit=inherit)
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
@@ -186,7 +186,25 @@ class Stand:
     def _envoy(self) -> edge.Edge:
         descriptors = self._folder / "clarity.binpb"
         descriptors.write_bytes(edge.descriptor_set())
-        return edge.start(self._edge_port, self.server.port, self._jwks, descriptors, self._folder / "envoy")
+        return edge.start(self._edge_port, self.server.port, descriptors, self._folder / "envoy")
+
+
+def own_stores(folder: Path) -> dict[str, str]:
+    """The settings of a server that keeps everything in a folder, mail among it: a free port, and no rate limits."""
+    return {
+        "LISTEN": f"{HOST}:0",
+        "RECORDS": f"sqlite:{folder / 'clarity.db'}",
+        "BLOBS": f"file:{folder / 'blobs'}",
+        "KEYS": f"file:{folder / 'keys'}",
+        "MODELS": f"file:{folder / 'models'}",
+        "OUTBOX": f"file:{outbox_of(folder)}",
+        "RATE_FACTOR": "0",
+    }
+
+
+def outbox_of(folder: Path) -> Path:
+    """Where the mail of a server lies that keeps everything in a folder."""
+    return folder / "outbox"
 
 
 def server_command() -> list[str]:

@@ -22,18 +22,35 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from clarity.v1 import access_pb2 as clarity_dot_v1_dot_access__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63larity/v1/account.proto\x12\nclarity.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"s\n\x07\x41\x63\x63ount\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xcf\x01\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x03 \x01(\t\x12\x36\n\x12\x61\x63\x63\x65ss_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrefresh_token\x18\x05 \x01(\t\x12\x37\n\x13refresh_expire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63larity/v1/account.proto\x12\nclarity.v1\x1a\x17\x63larity/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x05\n\x07\x41\x63\x63ount\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05state\x18\x05 \x01(\x0e\x32\x19.clarity.v1.Account.State\x12\x1f\n\x05roles\x18\x06 \x03(\x0e\x32\x10.clarity.v1.Role\x12\x12\n\nfirst_name\x18\x07 \x01(\t\x12\x11\n\tlast_name\x18\x08 \x01(\t\x12\x11\n\ttime_zone\x18\t \x01(\t\x12\x10\n\x08language\x18\n \x01(\t\x12\x39\n\x0bpreferences\x18\x0b \x03(\x0b\x32$.clarity.v1.Account.PreferencesEntry\x12\x11\n\tnew_email\x18\x0c \x01(\t\x12\x14\n\x0ctotp_enabled\x18\r \x01(\x08\x12\x1b\n\x13recovery_code_count\x18\x0e \x01(\x05\x12\x15\n\rterms_version\x18\x0f \x01(\t\x12\x17\n\x0fprivacy_version\x18\x10 \x01(\t\x12.\n\nerase_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x32\n\x10PreferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x7f\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x13\n\x0fSTATE_SUSPENDED\x10\x03\x12\x12\n\x0eSTATE_DISABLED\x10\x04\x12\x11\n\rSTATE_ERASING\x10\x05\"P\n\x06\x44\x65vice\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\n\n\x02os\x18\x04 \x01(\t\x12\x0b\n\x03\x61pp\x18\x05 \x01(\t\"\xdf\x01\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x03 \x01(\t\x12\x36\n\x12\x61\x63\x63\x65ss_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrefresh_token\x18\x05 \x01(\t\x12\x37\n\x13refresh_expire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06scopes\x18\x07 \x03(\t\"\x8b\x02\n\x0bSessionInfo\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0crefresh_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x06\x64\x65vice\x18\x05 \x01(\x0b\x32\x12.clarity.v1.Device\x12\x0f\n\x07network\x18\x06 \x01(\t\x12\x0f\n\x07\x63urrent\x18\x07 \x01(\x08\x12\x0e\n\x06scopes\x18\x08 \x03(\t\"\x8f\x01\n\x0c\x43onfirmation\x12\x0e\n\x06ticket\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bresend_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd2\x01\n\tChallenge\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.clarity.v1.Challenge.Kind\x12\x0e\n\x06ticket\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_TOTP\x10\x01\x12\x15\n\x11KIND_NEW_PASSWORD\x10\x02\x12\x16\n\x12KIND_CONFIRM_EMAIL\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarity.v1.account_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCOUNT']._serialized_start=73
-  _globals['_ACCOUNT']._serialized_end=188
-  _globals['_SESSION']._serialized_start=191
-  _globals['_SESSION']._serialized_end=398
+  _globals['_ACCOUNT_PREFERENCESENTRY']._loaded_options = None
+  _globals['_ACCOUNT_PREFERENCESENTRY']._serialized_options = b'8\001'
+  _globals['_ACCOUNT']._serialized_start=99
+  _globals['_ACCOUNT']._serialized_end=771
+  _globals['_ACCOUNT_PREFERENCESENTRY']._serialized_start=592
+  _globals['_ACCOUNT_PREFERENCESENTRY']._serialized_end=642
+  _globals['_ACCOUNT_STATE']._serialized_start=644
+  _globals['_ACCOUNT_STATE']._serialized_end=771
+  _globals['_DEVICE']._serialized_start=773
+  _globals['_DEVICE']._serialized_end=853
+  _globals['_SESSION']._serialized_start=856
+  _globals['_SESSION']._serialized_end=1079
+  _globals['_SESSIONINFO']._serialized_start=1082
+  _globals['_SESSIONINFO']._serialized_end=1349
+  _globals['_CONFIRMATION']._serialized_start=1352
+  _globals['_CONFIRMATION']._serialized_end=1495
+  _globals['_CHALLENGE']._serialized_start=1498
+  _globals['_CHALLENGE']._serialized_end=1708
+  _globals['_CHALLENGE_KIND']._serialized_start=1618
+  _globals['_CHALLENGE_KIND']._serialized_end=1708
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from clarity.v1 import auth_service_pb2 as clarity_dot_v1_dot_auth__service__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -26,10 +27,12 @@ if _version_not_supported:
 
 
 class AuthServiceStub:
-    """Accounts and sessions. SignUp, SignIn and RefreshSession need no access token; every other RPC of every service does.
+    """Accounts, sessions, consent, sharing and erasure. What each RPC needs stands in its `access` option.
 
-    Errors common to all RPCs: INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with
-    back-off), DEADLINE_EXCEEDED, INTERNAL.
+    Errors common to all RPCs: INVALID_ARGUMENT (REQUEST_INVALID), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that need
+    a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED (ACCOUNT_SUSPENDED,
+    ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
     """
 
     def __init__(self, channel):
@@ -43,10 +46,25 @@ class AuthServiceStub:
                 request_serializer=clarity_dot_v1_dot_auth__service__pb2.SignUpRequest.SerializeToString,
                 response_deserializer=clarity_dot_v1_dot_auth__service__pb2.SignUpResponse.FromString,
                 _registered_method=True)
+        self.ConfirmSignUp = channel.unary_unary(
+                '/clarity.v1.AuthService/ConfirmSignUp',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.ConfirmSignUpRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.ConfirmSignUpResponse.FromString,
+                _registered_method=True)
+        self.ResendConfirmation = channel.unary_unary(
+                '/clarity.v1.AuthService/ResendConfirmation',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.ResendConfirmationRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.ResendConfirmationResponse.FromString,
+                _registered_method=True)
         self.SignIn = channel.unary_unary(
                 '/clarity.v1.AuthService/SignIn',
                 request_serializer=clarity_dot_v1_dot_auth__service__pb2.SignInRequest.SerializeToString,
                 response_deserializer=clarity_dot_v1_dot_auth__service__pb2.SignInResponse.FromString,
+                _registered_method=True)
+        self.AnswerChallenge = channel.unary_unary(
+                '/clarity.v1.AuthService/AnswerChallenge',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.AnswerChallengeRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.AnswerChallengeResponse.FromString,
                 _registered_method=True)
         self.RefreshSession = channel.unary_unary(
                 '/clarity.v1.AuthService/RefreshSession',
@@ -58,35 +76,195 @@ class AuthServiceStub:
                 request_serializer=clarity_dot_v1_dot_auth__service__pb2.SignOutRequest.SerializeToString,
                 response_deserializer=clarity_dot_v1_dot_auth__service__pb2.SignOutResponse.FromString,
                 _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/clarity.v1.AuthService/ListSessions',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.RevokeSession = channel.unary_unary(
+                '/clarity.v1.AuthService/RevokeSession',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.RevokeSessionRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.RevokeSessionResponse.FromString,
+                _registered_method=True)
         self.GetAccount = channel.unary_unary(
                 '/clarity.v1.AuthService/GetAccount',
                 request_serializer=clarity_dot_v1_dot_auth__service__pb2.GetAccountRequest.SerializeToString,
                 response_deserializer=clarity_dot_v1_dot_auth__service__pb2.GetAccountResponse.FromString,
                 _registered_method=True)
+        self.UpdateAccount = channel.unary_unary(
+                '/clarity.v1.AuthService/UpdateAccount',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.UpdateAccountRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.UpdateAccountResponse.FromString,
+                _registered_method=True)
+        self.ConfirmEmail = channel.unary_unary(
+                '/clarity.v1.AuthService/ConfirmEmail',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.ConfirmEmailRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.ConfirmEmailResponse.FromString,
+                _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/clarity.v1.AuthService/ChangePassword',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.ChangePasswordResponse.FromString,
+                _registered_method=True)
+        self.RequestPasswordReset = channel.unary_unary(
+                '/clarity.v1.AuthService/RequestPasswordReset',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.RequestPasswordResetRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.RequestPasswordResetResponse.FromString,
+                _registered_method=True)
+        self.ResetPassword = channel.unary_unary(
+                '/clarity.v1.AuthService/ResetPassword',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.ResetPasswordRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.ResetPasswordResponse.FromString,
+                _registered_method=True)
+        self.EnrollTotp = channel.unary_unary(
+                '/clarity.v1.AuthService/EnrollTotp',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.EnrollTotpRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.EnrollTotpResponse.FromString,
+                _registered_method=True)
+        self.ConfirmTotp = channel.unary_unary(
+                '/clarity.v1.AuthService/ConfirmTotp',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.ConfirmTotpRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.ConfirmTotpResponse.FromString,
+                _registered_method=True)
+        self.RemoveTotp = channel.unary_unary(
+                '/clarity.v1.AuthService/RemoveTotp',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.RemoveTotpRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.RemoveTotpResponse.FromString,
+                _registered_method=True)
+        self.CreateRecoveryCodes = channel.unary_unary(
+                '/clarity.v1.AuthService/CreateRecoveryCodes',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.CreateRecoveryCodesRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.CreateRecoveryCodesResponse.FromString,
+                _registered_method=True)
+        self.ListConsents = channel.unary_unary(
+                '/clarity.v1.AuthService/ListConsents',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.ListConsentsRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.ListConsentsResponse.FromString,
+                _registered_method=True)
+        self.SetConsent = channel.unary_unary(
+                '/clarity.v1.AuthService/SetConsent',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.SetConsentRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.SetConsentResponse.FromString,
+                _registered_method=True)
+        self.CreateGrant = channel.unary_unary(
+                '/clarity.v1.AuthService/CreateGrant',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.CreateGrantRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.CreateGrantResponse.FromString,
+                _registered_method=True)
+        self.ListGrants = channel.unary_unary(
+                '/clarity.v1.AuthService/ListGrants',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.ListGrantsRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.ListGrantsResponse.FromString,
+                _registered_method=True)
+        self.RevokeGrant = channel.unary_unary(
+                '/clarity.v1.AuthService/RevokeGrant',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.RevokeGrantRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.RevokeGrantResponse.FromString,
+                _registered_method=True)
+        self.ListAccessEvents = channel.unary_unary(
+                '/clarity.v1.AuthService/ListAccessEvents',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.ListAccessEventsRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.ListAccessEventsResponse.FromString,
+                _registered_method=True)
+        self.DeleteAccount = channel.unary_unary(
+                '/clarity.v1.AuthService/DeleteAccount',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.DeleteAccountRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.DeleteAccountResponse.FromString,
+                _registered_method=True)
+        self.GetErasureReceipt = channel.unary_unary(
+                '/clarity.v1.AuthService/GetErasureReceipt',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.GetErasureReceiptRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.GetErasureReceiptResponse.FromString,
+                _registered_method=True)
+        self.GetJwks = channel.unary_unary(
+                '/clarity.v1.AuthService/GetJwks',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.GetJwksRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.CreateAccount = channel.unary_unary(
+                '/clarity.v1.AuthService/CreateAccount',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.CreateAccountRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.CreateAccountResponse.FromString,
+                _registered_method=True)
+        self.FindAccount = channel.unary_unary(
+                '/clarity.v1.AuthService/FindAccount',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.FindAccountRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.FindAccountResponse.FromString,
+                _registered_method=True)
+        self.SetAccountState = channel.unary_unary(
+                '/clarity.v1.AuthService/SetAccountState',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.SetAccountStateRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.SetAccountStateResponse.FromString,
+                _registered_method=True)
+        self.SetAccountRoles = channel.unary_unary(
+                '/clarity.v1.AuthService/SetAccountRoles',
+                request_serializer=clarity_dot_v1_dot_auth__service__pb2.SetAccountRolesRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_auth__service__pb2.SetAccountRolesResponse.FromString,
+                _registered_method=True)
 
 
 class AuthServiceServicer:
-    """Accounts and sessions. SignUp, SignIn and RefreshSession need no access token; every other RPC of every service does.
+    """Accounts, sessions, consent, sharing and erasure. What each RPC needs stands in its `access` option.
 
-    Errors common to all RPCs: INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with
-    back-off), DEADLINE_EXCEEDED, INTERNAL.
+    Errors common to all RPCs: INVALID_ARGUMENT (REQUEST_INVALID), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that need
+    a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED (ACCOUNT_SUSPENDED,
+    ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
     """
 
     def SignUp(self, request, context):
-        """Makes an account. Safe to retry with the same request_id: the first answer is returned for 24 hours.
+        """Asks for an account. Nothing is owned yet: a code is mailed to the address, and ConfirmSignUp with the code and the ticket
+        makes the account. The answer is the same, in the same time, for an address that has an account: its owner is mailed a
+        note instead of a code. Safe to retry with the same request_id: the first answer is returned for 24 hours.
 
-        Errors: ALREADY_EXISTS (EMAIL_TAKEN: sign in instead; REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY: wait RetryInfo),
-        FAILED_PRECONDITION (FEATURE_OFF: the operator makes the accounts).
+        Errors: ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo), FAILED_PRECONDITION
+        (FEATURE_OFF: the operator makes the accounts).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmSignUp(self, request, context):
+        """Makes the account of a sign-up, with the code that was mailed. A repeat with the same code answers the same for as long
+        as the code would have lasted. A ticket takes at most 5 wrong codes; then ResendConfirmation.
+
+        Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; the same answer for a code that has expired or been
+        used up, and for an unknown ticket, with 0), ALREADY_EXISTS (EMAIL_TAKEN: the address was confirmed elsewhere meanwhile),
+        RESOURCE_EXHAUSTED (RATE_LIMITED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResendConfirmation(self, request, context):
+        """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one. The
+        answer is the same where nothing is mailed.
+
+        Errors: RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SignIn(self, request, context):
-        """Begins a session. Safe to retry with the same request_id for 60 seconds: the same session is returned.
+        """Begins a session, or says what else is asked for. Safe to retry with the same request_id for 60 seconds: the same answer
+        is returned. Signing in to an account that waits for its erasure keeps it.
 
         Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the same answer, in the same time, for an unknown address and for a wrong
-        password), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY: wait RetryInfo).
+        password), PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED: told only with the right password; SCOPE_NOT_ALLOWED),
+        ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerChallenge(self, request, context):
+        """Answers what SignIn asked for and begins the session, or says what is asked for next. A ticket takes at most 5 wrong
+        answers and lasts 5 minutes; then SignIn again. A one-time code is taken once, whoever sends it. Safe to retry with the
+        same request_id for 60 seconds.
+
+        Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; CHALLENGE_ENDED: SignIn again), INVALID_ARGUMENT
+        (REQUEST_INVALID: also where the answer is of another kind than the challenge), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,15 +275,34 @@ class AuthServiceServicer:
         the same token and request_id within 60 seconds: the same successor is returned. Any other use of a spent token ends
         the session.
 
-        Errors: UNAUTHENTICATED (REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED: sign in).
+        Errors: UNAUTHENTICATED (REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED: sign in), PERMISSION_DENIED (ACCOUNT_SUSPENDED,
+        ACCOUNT_DISABLED), RESOURCE_EXHAUSTED (RATE_LIMITED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SignOut(self, request, context):
-        """Ends the session of the calling token: its refresh token is refused at once, its access token and its open streams
-        within 5 seconds. A retry answers UNAUTHENTICATED (SESSION_ENDED), which means it is done.
+        """Ends the session of the calling token, or all of the account's: refresh tokens are refused at once, access tokens and
+        open streams within 5 seconds. A retry answers UNAUTHENTICATED (SESSION_ENDED), which means it is done.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessions(self, request, context):
+        """Lists the account's sessions that have not ended, the newest first. Safe to retry.
+
+        Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeSession(self, request, context):
+        """Ends one of the account's sessions, as SignOut does. Ending one that has ended changes nothing. Safe to retry.
+
+        Errors: NOT_FOUND (SESSION_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +310,220 @@ class AuthServiceServicer:
 
     def GetAccount(self, request, context):
         """Returns the account of the calling token. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateAccount(self, request, context):
+        """Changes the fields of the mask. A new address counts once ConfirmEmail has its code: until then it is in new_email, and the
+        old address is told. The answer is the same for an address that somebody else has. Safe to retry.
+
+        Errors: INVALID_ARGUMENT (REQUEST_INVALID: also for a path that cannot be changed), RESOURCE_EXHAUSTED (RATE_LIMITED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmEmail(self, request, context):
+        """Makes the new address count, with the code that was mailed to it. Safe to retry as ConfirmSignUp is.
+
+        Errors: as ConfirmSignUp.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePassword(self, request, context):
+        """Changes the password and ends all other sessions; the calling one stays.
+
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the present password is another), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestPasswordReset(self, request, context):
+        """Mails a code with which ResetPassword sets a new password. The answer is the same, in the same time, for an address that
+        has no account.
+
+        Errors: RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetPassword(self, request, context):
+        """Sets a new password with the code that was mailed, and ends all sessions. A second factor stays, and SignIn asks for it.
+        A ticket takes at most 5 wrong codes; then RequestPasswordReset again.
+
+        Errors: UNAUTHENTICATED (CODE_WRONG: as in ConfirmSignUp), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnrollTotp(self, request, context):
+        """Makes a new secret for one-time codes (RFC 6238: SHA-1, 6 digits, 30 seconds). It is asked for once ConfirmTotp has seen
+        a code of it; asking again before that makes another.
+
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG), FAILED_PRECONDITION (TOTP_ENROLLED: RemoveTotp first), RESOURCE_EXHAUSTED
+        (BUSY, RATE_LIMITED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmTotp(self, request, context):
+        """Turns one-time codes on, with a code of the secret from EnrollTotp, and returns ten recovery codes. They are shown once.
+
+        Errors: UNAUTHENTICATED (CODE_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED: EnrollTotp first; TOTP_ENROLLED),
+        RESOURCE_EXHAUSTED (RATE_LIMITED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveTotp(self, request, context):
+        """Turns one-time codes off, with the password and a one-time code or a recovery code; the recovery codes are gone, too.
+
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED), RESOURCE_EXHAUSTED (BUSY,
+        RATE_LIMITED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateRecoveryCodes(self, request, context):
+        """Replaces the recovery codes by ten new ones. They are shown once.
+
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED), RESOURCE_EXHAUSTED (BUSY,
+        RATE_LIMITED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConsents(self, request, context):
+        """Lists the consents, one for every purpose. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetConsent(self, request, context):
+        """Gives or withdraws consent to one purpose; says from when on that is in force. What was stored stays until it is deleted.
+        Safe to retry.
+
+        Errors: INVALID_ARGUMENT (REQUEST_INVALID: also for a text_version that is not the present one).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateGrant(self, request, context):
+        """Lets one clinician or researcher read chosen families until a time. Safe to retry with the same request_id: the first
+        answer is returned for 24 hours.
+
+        Errors: NOT_FOUND (READER_NOT_FOUND: nobody with this id can be named), PERMISSION_DENIED (CONSENT_MISSING: a researcher needs
+        PURPOSE_RESEARCH), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (GRANTS_FULL: at most 100 in force).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListGrants(self, request, context):
+        """Lists the grants that the account has given, or those it may read by, the newest first. Safe to retry.
+
+        Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeGrant(self, request, context):
+        """Ends a grant that the account has given: the next call of its reader is refused. Revoking again changes nothing.
+
+        Errors: NOT_FOUND (GRANT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccessEvents(self, request, context):
+        """Lists who has read the account's data by a grant, the newest first. Safe to retry.
+
+        Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAccount(self, request, context):
+        """Asks for the erasure of the account and everything in it. It begins after the grace period; until then signing in keeps
+        the account. All sessions end. The receipt secret is the only way to ask what became of it: keep it.
+
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG: with one-time codes on, one is needed), RESOURCE_EXHAUSTED (BUSY,
+        RATE_LIMITED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetErasureReceipt(self, request, context):
+        """Tells what became of an erasure. Safe to retry.
+
+        Errors: NOT_FOUND (RECEIPT_NOT_FOUND), RESOURCE_EXHAUSTED (RATE_LIMITED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetJwks(self, request, context):
+        """Returns the public keys that verify access tokens, as a JSON Web Key Set (RFC 7517, RFC 8037), content type
+        application/json. A new key is here 60 seconds before it signs, and an old one until the last token that it signed is
+        dead: ask again every few seconds at most, and keep the last answer when asking fails. Safe to retry.
+
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the address and the form are those of RFC 7517, not ours
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateAccount(self, request, context):
+        """Makes an account for somebody else, with its address taken as confirmed. A password for one use is mailed there: the first
+        sign-in asks for a new one. For operators.
+
+        Errors: ALREADY_EXISTS (EMAIL_TAKEN, REQUEST_ID_REUSED), PERMISSION_DENIED (ROLE_MISSING).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindAccount(self, request, context):
+        """Finds an account by its address or its id; tells its state and roles, and nothing of its data. For operators. Safe to retry.
+
+        Errors: NOT_FOUND (ACCOUNT_NOT_FOUND), PERMISSION_DENIED (ROLE_MISSING).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAccountState(self, request, context):
+        """Suspends, disables or reinstates an account: calls and open streams are refused within 5 seconds. For operators. Safe to
+        retry.
+
+        Errors: NOT_FOUND (ACCOUNT_NOT_FOUND), PERMISSION_DENIED (ROLE_MISSING), INVALID_ARGUMENT (REQUEST_INVALID: also for one's own
+        account).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAccountRoles(self, request, context):
+        """Gives an account exactly these roles, and ends its sessions. For operators. Safe to retry.
+
+        Errors: as SetAccountState.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,10 +537,25 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     request_deserializer=clarity_dot_v1_dot_auth__service__pb2.SignUpRequest.FromString,
                     response_serializer=clarity_dot_v1_dot_auth__service__pb2.SignUpResponse.SerializeToString,
             ),
+            'ConfirmSignUp': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmSignUp,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.ConfirmSignUpRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.ConfirmSignUpResponse.SerializeToString,
+            ),
+            'ResendConfirmation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResendConfirmation,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.ResendConfirmationRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.ResendConfirmationResponse.SerializeToString,
+            ),
             'SignIn': grpc.unary_unary_rpc_method_handler(
                     servicer.SignIn,
                     request_deserializer=clarity_dot_v1_dot_auth__service__pb2.SignInRequest.FromString,
                     response_serializer=clarity_dot_v1_dot_auth__service__pb2.SignInResponse.SerializeToString,
+            ),
+            'AnswerChallenge': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerChallenge,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.AnswerChallengeRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.AnswerChallengeResponse.SerializeToString,
             ),
             'RefreshSession': grpc.unary_unary_rpc_method_handler(
                     servicer.RefreshSession,
@@ -141,10 +567,130 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     request_deserializer=clarity_dot_v1_dot_auth__service__pb2.SignOutRequest.FromString,
                     response_serializer=clarity_dot_v1_dot_auth__service__pb2.SignOutResponse.SerializeToString,
             ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.ListSessionsRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'RevokeSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeSession,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.RevokeSessionRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.RevokeSessionResponse.SerializeToString,
+            ),
             'GetAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAccount,
                     request_deserializer=clarity_dot_v1_dot_auth__service__pb2.GetAccountRequest.FromString,
                     response_serializer=clarity_dot_v1_dot_auth__service__pb2.GetAccountResponse.SerializeToString,
+            ),
+            'UpdateAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateAccount,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.UpdateAccountRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.UpdateAccountResponse.SerializeToString,
+            ),
+            'ConfirmEmail': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmEmail,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.ConfirmEmailRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.ConfirmEmailResponse.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.ChangePasswordResponse.SerializeToString,
+            ),
+            'RequestPasswordReset': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestPasswordReset,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.RequestPasswordResetRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.RequestPasswordResetResponse.SerializeToString,
+            ),
+            'ResetPassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetPassword,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.ResetPasswordRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.ResetPasswordResponse.SerializeToString,
+            ),
+            'EnrollTotp': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnrollTotp,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.EnrollTotpRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.EnrollTotpResponse.SerializeToString,
+            ),
+            'ConfirmTotp': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmTotp,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.ConfirmTotpRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.ConfirmTotpResponse.SerializeToString,
+            ),
+            'RemoveTotp': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveTotp,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.RemoveTotpRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.RemoveTotpResponse.SerializeToString,
+            ),
+            'CreateRecoveryCodes': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateRecoveryCodes,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.CreateRecoveryCodesRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.CreateRecoveryCodesResponse.SerializeToString,
+            ),
+            'ListConsents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConsents,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.ListConsentsRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.ListConsentsResponse.SerializeToString,
+            ),
+            'SetConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetConsent,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.SetConsentRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.SetConsentResponse.SerializeToString,
+            ),
+            'CreateGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateGrant,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.CreateGrantRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.CreateGrantResponse.SerializeToString,
+            ),
+            'ListGrants': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGrants,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.ListGrantsRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.ListGrantsResponse.SerializeToString,
+            ),
+            'RevokeGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeGrant,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.RevokeGrantRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.RevokeGrantResponse.SerializeToString,
+            ),
+            'ListAccessEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccessEvents,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.ListAccessEventsRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.ListAccessEventsResponse.SerializeToString,
+            ),
+            'DeleteAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAccount,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.DeleteAccountRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.DeleteAccountResponse.SerializeToString,
+            ),
+            'GetErasureReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetErasureReceipt,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.GetErasureReceiptRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.GetErasureReceiptResponse.SerializeToString,
+            ),
+            'GetJwks': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJwks,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.GetJwksRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'CreateAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAccount,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.CreateAccountRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.CreateAccountResponse.SerializeToString,
+            ),
+            'FindAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindAccount,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.FindAccountRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.FindAccountResponse.SerializeToString,
+            ),
+            'SetAccountState': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAccountState,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.SetAccountStateRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.SetAccountStateResponse.SerializeToString,
+            ),
+            'SetAccountRoles': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAccountRoles,
+                    request_deserializer=clarity_dot_v1_dot_auth__service__pb2.SetAccountRolesRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_auth__service__pb2.SetAccountRolesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -155,10 +701,12 @@ def add_AuthServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuthService:
-    """Accounts and sessions. SignUp, SignIn and RefreshSession need no access token; every other RPC of every service does.
+    """Accounts, sessions, consent, sharing and erasure. What each RPC needs stands in its `access` option.
 
-    Errors common to all RPCs: INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with
-    back-off), DEADLINE_EXCEEDED, INTERNAL.
+    Errors common to all RPCs: INVALID_ARGUMENT (REQUEST_INVALID), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that need
+    a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED (ACCOUNT_SUSPENDED,
+    ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
     """
 
     @staticmethod
@@ -189,6 +737,60 @@ class AuthService:
             _registered_method=True)
 
     @staticmethod
+    def ConfirmSignUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/ConfirmSignUp',
+            clarity_dot_v1_dot_auth__service__pb2.ConfirmSignUpRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.ConfirmSignUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResendConfirmation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/ResendConfirmation',
+            clarity_dot_v1_dot_auth__service__pb2.ResendConfirmationRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.ResendConfirmationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def SignIn(request,
             target,
             options=(),
@@ -205,6 +807,33 @@ class AuthService:
             '/clarity.v1.AuthService/SignIn',
             clarity_dot_v1_dot_auth__service__pb2.SignInRequest.SerializeToString,
             clarity_dot_v1_dot_auth__service__pb2.SignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerChallenge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/AnswerChallenge',
+            clarity_dot_v1_dot_auth__service__pb2.AnswerChallengeRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.AnswerChallengeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -270,6 +899,60 @@ class AuthService:
             _registered_method=True)
 
     @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/ListSessions',
+            clarity_dot_v1_dot_auth__service__pb2.ListSessionsRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/RevokeSession',
+            clarity_dot_v1_dot_auth__service__pb2.RevokeSessionRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.RevokeSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetAccount(request,
             target,
             options=(),
@@ -286,6 +969,600 @@ class AuthService:
             '/clarity.v1.AuthService/GetAccount',
             clarity_dot_v1_dot_auth__service__pb2.GetAccountRequest.SerializeToString,
             clarity_dot_v1_dot_auth__service__pb2.GetAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/UpdateAccount',
+            clarity_dot_v1_dot_auth__service__pb2.UpdateAccountRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.UpdateAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmEmail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/ConfirmEmail',
+            clarity_dot_v1_dot_auth__service__pb2.ConfirmEmailRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.ConfirmEmailResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/ChangePassword',
+            clarity_dot_v1_dot_auth__service__pb2.ChangePasswordRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.ChangePasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestPasswordReset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/RequestPasswordReset',
+            clarity_dot_v1_dot_auth__service__pb2.RequestPasswordResetRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.RequestPasswordResetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetPassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/ResetPassword',
+            clarity_dot_v1_dot_auth__service__pb2.ResetPasswordRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.ResetPasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnrollTotp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/EnrollTotp',
+            clarity_dot_v1_dot_auth__service__pb2.EnrollTotpRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.EnrollTotpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmTotp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/ConfirmTotp',
+            clarity_dot_v1_dot_auth__service__pb2.ConfirmTotpRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.ConfirmTotpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveTotp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/RemoveTotp',
+            clarity_dot_v1_dot_auth__service__pb2.RemoveTotpRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.RemoveTotpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateRecoveryCodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/CreateRecoveryCodes',
+            clarity_dot_v1_dot_auth__service__pb2.CreateRecoveryCodesRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.CreateRecoveryCodesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConsents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/ListConsents',
+            clarity_dot_v1_dot_auth__service__pb2.ListConsentsRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.ListConsentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/SetConsent',
+            clarity_dot_v1_dot_auth__service__pb2.SetConsentRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.SetConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/CreateGrant',
+            clarity_dot_v1_dot_auth__service__pb2.CreateGrantRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.CreateGrantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGrants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/ListGrants',
+            clarity_dot_v1_dot_auth__service__pb2.ListGrantsRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.ListGrantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/RevokeGrant',
+            clarity_dot_v1_dot_auth__service__pb2.RevokeGrantRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.RevokeGrantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccessEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/ListAccessEvents',
+            clarity_dot_v1_dot_auth__service__pb2.ListAccessEventsRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.ListAccessEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/DeleteAccount',
+            clarity_dot_v1_dot_auth__service__pb2.DeleteAccountRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.DeleteAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetErasureReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/GetErasureReceipt',
+            clarity_dot_v1_dot_auth__service__pb2.GetErasureReceiptRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.GetErasureReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJwks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/GetJwks',
+            clarity_dot_v1_dot_auth__service__pb2.GetJwksRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/CreateAccount',
+            clarity_dot_v1_dot_auth__service__pb2.CreateAccountRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.CreateAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/FindAccount',
+            clarity_dot_v1_dot_auth__service__pb2.FindAccountRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.FindAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAccountState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/SetAccountState',
+            clarity_dot_v1_dot_auth__service__pb2.SetAccountStateRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.SetAccountStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAccountRoles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.AuthService/SetAccountRoles',
+            clarity_dot_v1_dot_auth__service__pb2.SetAccountRolesRequest.SerializeToString,
+            clarity_dot_v1_dot_auth__service__pb2.SetAccountRolesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from clarity.v1 import access_pb2 as clarity_dot_v1_dot_access__pb2
 from clarity.v1 import analysis_pb2 as clarity_dot_v1_dot_analysis__pb2
 from clarity.v1 import day_pb2 as clarity_dot_v1_dot_day__pb2
 from clarity.v1 import metric_pb2 as clarity_dot_v1_dot_metric__pb2
@@ -34,7 +35,7 @@ from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from google.type import datetime_pb2 as google_dot_type_dot_datetime__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$clarity/v1/health_data_service.proto\x12\nclarity.v1\x1a\x19\x63larity/v1/analysis.proto\x1a\x14\x63larity/v1/day.proto\x1a\x17\x63larity/v1/metric.proto\x1a\x17\x63larity/v1/series.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x16google/type/date.proto\x1a\x1agoogle/type/datetime.proto\";\n\x12ListMetricsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"S\n\x13ListMetricsResponse\x12#\n\x07metrics\x18\x01 \x03(\x0b\x32\x12.clarity.v1.Metric\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"c\n\nOpenUpload\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12,\n\x06series\x18\x02 \x01(\x0b\x32\x1c.clarity.v1.SeriesDescriptor\x12\x14\n\x0c\x61\x66ter_result\x18\x03 \x01(\x03\"5\n\x0c\x46inishUpload\x12\x15\n\rtotal_samples\x18\x01 \x01(\x03\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\"\xcb\x01\n\x13StreamSeriesRequest\x12&\n\x04open\x18\x01 \x01(\x0b\x32\x16.clarity.v1.OpenUploadH\x00\x12\"\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x11.clarity.v1.ChunkH\x00\x12\x31\n\roffset_change\x18\x03 \x01(\x0b\x32\x18.clarity.v1.OffsetChangeH\x00\x12*\n\x06\x66inish\x18\x04 \x01(\x0b\x32\x18.clarity.v1.FinishUploadH\x00\x42\t\n\x07message\"H\n\x0eWindowAnalysed\x12\x0e\n\x06result\x18\x01 \x01(\x03\x12&\n\x08\x61nalysis\x18\x02 \x01(\x0b\x32\x14.clarity.v1.Analysis\"\xa0\x02\n\x14StreamSeriesResponse\x12*\n\x06opened\x18\x01 \x01(\x0b\x32\x18.clarity.v1.UploadOpenedH\x00\x12.\n\x08progress\x18\x02 \x01(\x0b\x32\x1a.clarity.v1.UploadProgressH\x00\x12\x1e\n\x03\x64\x61y\x18\x03 \x01(\x0b\x32\x0f.clarity.v1.DayH\x00\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x19.clarity.v1.UploadReceiptH\x00\x12%\n\x07problem\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12,\n\x06window\x18\x06 \x01(\x0b\x32\x1a.clarity.v1.WindowAnalysedH\x00\x42\t\n\x07message\"\x93\x01\n\x13\x41ppendSeriesRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12,\n\x06series\x18\x02 \x01(\x0b\x32\x1c.clarity.v1.SeriesDescriptor\x12\x14\n\x0c\x61\x66ter_result\x18\x03 \x01(\x03\x12%\n\x05items\x18\x04 \x03(\x0b\x32\x16.clarity.v1.SeriesItem\"\xba\x01\n\x14\x41ppendSeriesResponse\x12(\n\x06opened\x18\x01 \x01(\x0b\x32\x18.clarity.v1.UploadOpened\x12,\n\x08progress\x18\x02 \x01(\x0b\x32\x1a.clarity.v1.UploadProgress\x12\x1d\n\x04\x64\x61ys\x18\x03 \x03(\x0b\x32\x0f.clarity.v1.Day\x12+\n\x07windows\x18\x04 \x03(\x0b\x32\x1a.clarity.v1.WindowAnalysed\";\n\x10GetUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x66ter_result\x18\x02 \x01(\x03\"\x83\x01\n\x11GetUploadResponse\x12\"\n\x06upload\x18\x01 \x01(\x0b\x32\x12.clarity.v1.Upload\x12\x1d\n\x04\x64\x61ys\x18\x02 \x03(\x0b\x32\x0f.clarity.v1.Day\x12+\n\x07windows\x18\x03 \x03(\x0b\x32\x1a.clarity.v1.WindowAnalysed\"O\n\x13\x46inishUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x15\n\rtotal_samples\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\"B\n\x14\x46inishUploadResponse\x12*\n\x07receipt\x18\x01 \x01(\x0b\x32\x19.clarity.v1.UploadReceipt\"V\n\nCivilRange\x12$\n\x05start\x18\x01 \x01(\x0b\x32\x15.google.type.DateTime\x12\"\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x15.google.type.DateTime\"b\n\x0cInstantRange\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa6\x01\n\x11ReadSeriesRequest\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\"\n\x06source\x18\x02 \x01(\x0b\x32\x12.clarity.v1.Source\x12\'\n\x05\x63ivil\x18\x03 \x01(\x0b\x32\x16.clarity.v1.CivilRangeH\x00\x12+\n\x07instant\x18\x04 \x01(\x0b\x32\x18.clarity.v1.InstantRangeH\x00\x42\x07\n\x05range\"\xca\x02\n\x0bSeriesBlock\x12\"\n\x06source\x18\x01 \x01(\x0b\x32\x12.clarity.v1.Source\x12\x11\n\tupload_id\x18\x02 \x01(\t\x12\x14\n\x0c\x66irst_sample\x18\x03 \x01(\x03\x12&\n\x05\x63ivil\x18\x04 \x01(\x0b\x32\x15.google.type.DateTimeH\x00\x12-\n\x07instant\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12-\n\nutc_offset\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06period\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\noffsets_ms\x18\x08 \x03(\x03\x12\x10\n\x08\x63hannels\x18\t \x01(\x05\x12\x0e\n\x06values\x18\n \x01(\x0c\x42\x07\n\x05start\"U\n\x0eReadSeriesDone\x12\x13\n\x0b\x62lock_count\x18\x01 \x01(\x03\x12\x14\n\x0csample_count\x18\x02 \x01(\x03\x12\x18\n\x10\x63onflict_minutes\x18\x03 \x01(\x03\"\x9c\x01\n\x12ReadSeriesResponse\x12(\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x17.clarity.v1.SeriesBlockH\x00\x12*\n\x04\x64one\x18\x02 \x01(\x0b\x32\x1a.clarity.v1.ReadSeriesDoneH\x00\x12%\n\x07problem\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07message\"\x94\x01\n\x0fListDaysRequest\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12%\n\nstart_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12#\n\x08\x65nd_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"J\n\x10ListDaysResponse\x12\x1d\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x0f.clarity.v1.Day\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x99\x06\n\x11HealthDataService\x12\x63\n\x0bListMetrics\x12\x1e.clarity.v1.ListMetricsRequest\x1a\x1f.clarity.v1.ListMetricsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/metrics\x12t\n\x0cStreamSeries\x12\x1f.clarity.v1.StreamSeriesRequest\x1a .clarity.v1.StreamSeriesResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/v1/uploads:stream:\x01*(\x01\x30\x01\x12|\n\x0c\x41ppendSeries\x12\x1f.clarity.v1.AppendSeriesRequest\x1a .clarity.v1.AppendSeriesResponse\")\x82\xd3\xe4\x93\x02#\"\x1e/v1/uploads/{upload_id}:append:\x01*\x12i\n\tGetUpload\x12\x1c.clarity.v1.GetUploadRequest\x1a\x1d.clarity.v1.GetUploadResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/uploads/{upload_id}\x12|\n\x0c\x46inishUpload\x12\x1f.clarity.v1.FinishUploadRequest\x1a .clarity.v1.FinishUploadResponse\")\x82\xd3\xe4\x93\x02#\"\x1e/v1/uploads/{upload_id}:finish:\x01*\x12i\n\nReadSeries\x12\x1d.clarity.v1.ReadSeriesRequest\x1a\x1e.clarity.v1.ReadSeriesResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/series:read:\x01*0\x01\x12W\n\x08ListDays\x12\x1b.clarity.v1.ListDaysRequest\x1a\x1c.clarity.v1.ListDaysResponse\"\x10\x82\xd3\xe4\x93\x02\n\x12\x08/v1/daysb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$clarity/v1/health_data_service.proto\x12\nclarity.v1\x1a\x17\x63larity/v1/access.proto\x1a\x19\x63larity/v1/analysis.proto\x1a\x14\x63larity/v1/day.proto\x1a\x17\x63larity/v1/metric.proto\x1a\x17\x63larity/v1/series.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x16google/type/date.proto\x1a\x1agoogle/type/datetime.proto\";\n\x12ListMetricsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"S\n\x13ListMetricsResponse\x12#\n\x07metrics\x18\x01 \x03(\x0b\x32\x12.clarity.v1.Metric\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"c\n\nOpenUpload\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12,\n\x06series\x18\x02 \x01(\x0b\x32\x1c.clarity.v1.SeriesDescriptor\x12\x14\n\x0c\x61\x66ter_result\x18\x03 \x01(\x03\"5\n\x0c\x46inishUpload\x12\x15\n\rtotal_samples\x18\x01 \x01(\x03\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\"\xcb\x01\n\x13StreamSeriesRequest\x12&\n\x04open\x18\x01 \x01(\x0b\x32\x16.clarity.v1.OpenUploadH\x00\x12\"\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x11.clarity.v1.ChunkH\x00\x12\x31\n\roffset_change\x18\x03 \x01(\x0b\x32\x18.clarity.v1.OffsetChangeH\x00\x12*\n\x06\x66inish\x18\x04 \x01(\x0b\x32\x18.clarity.v1.FinishUploadH\x00\x42\t\n\x07message\"H\n\x0eWindowAnalysed\x12\x0e\n\x06result\x18\x01 \x01(\x03\x12&\n\x08\x61nalysis\x18\x02 \x01(\x0b\x32\x14.clarity.v1.Analysis\"\xa0\x02\n\x14StreamSeriesResponse\x12*\n\x06opened\x18\x01 \x01(\x0b\x32\x18.clarity.v1.UploadOpenedH\x00\x12.\n\x08progress\x18\x02 \x01(\x0b\x32\x1a.clarity.v1.UploadProgressH\x00\x12\x1e\n\x03\x64\x61y\x18\x03 \x01(\x0b\x32\x0f.clarity.v1.DayH\x00\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x19.clarity.v1.UploadReceiptH\x00\x12%\n\x07problem\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12,\n\x06window\x18\x06 \x01(\x0b\x32\x1a.clarity.v1.WindowAnalysedH\x00\x42\t\n\x07message\"\x93\x01\n\x13\x41ppendSeriesRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12,\n\x06series\x18\x02 \x01(\x0b\x32\x1c.clarity.v1.SeriesDescriptor\x12\x14\n\x0c\x61\x66ter_result\x18\x03 \x01(\x03\x12%\n\x05items\x18\x04 \x03(\x0b\x32\x16.clarity.v1.SeriesItem\"\xba\x01\n\x14\x41ppendSeriesResponse\x12(\n\x06opened\x18\x01 \x01(\x0b\x32\x18.clarity.v1.UploadOpened\x12,\n\x08progress\x18\x02 \x01(\x0b\x32\x1a.clarity.v1.UploadProgress\x12\x1d\n\x04\x64\x61ys\x18\x03 \x03(\x0b\x32\x0f.clarity.v1.Day\x12+\n\x07windows\x18\x04 \x03(\x0b\x32\x1a.clarity.v1.WindowAnalysed\";\n\x10GetUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x66ter_result\x18\x02 \x01(\x03\"\x83\x01\n\x11GetUploadResponse\x12\"\n\x06upload\x18\x01 \x01(\x0b\x32\x12.clarity.v1.Upload\x12\x1d\n\x04\x64\x61ys\x18\x02 \x03(\x0b\x32\x0f.clarity.v1.Day\x12+\n\x07windows\x18\x03 \x03(\x0b\x32\x1a.clarity.v1.WindowAnalysed\"O\n\x13\x46inishUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x15\n\rtotal_samples\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\"B\n\x14\x46inishUploadResponse\x12*\n\x07receipt\x18\x01 \x01(\x0b\x32\x19.clarity.v1.UploadReceipt\"V\n\nCivilRange\x12$\n\x05start\x18\x01 \x01(\x0b\x32\x15.google.type.DateTime\x12\"\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x15.google.type.DateTime\"b\n\x0cInstantRange\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xba\x01\n\x11ReadSeriesRequest\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\"\n\x06source\x18\x02 \x01(\x0b\x32\x12.clarity.v1.Source\x12\'\n\x05\x63ivil\x18\x03 \x01(\x0b\x32\x16.clarity.v1.CivilRangeH\x00\x12+\n\x07instant\x18\x04 \x01(\x0b\x32\x18.clarity.v1.InstantRangeH\x00\x12\x12\n\naccount_id\x18\x05 \x01(\tB\x07\n\x05range\"\xca\x02\n\x0bSeriesBlock\x12\"\n\x06source\x18\x01 \x01(\x0b\x32\x12.clarity.v1.Source\x12\x11\n\tupload_id\x18\x02 \x01(\t\x12\x14\n\x0c\x66irst_sample\x18\x03 \x01(\x03\x12&\n\x05\x63ivil\x18\x04 \x01(\x0b\x32\x15.google.type.DateTimeH\x00\x12-\n\x07instant\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12-\n\nutc_offset\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06period\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\noffsets_ms\x18\x08 \x03(\x03\x12\x10\n\x08\x63hannels\x18\t \x01(\x05\x12\x0e\n\x06values\x18\n \x01(\x0c\x42\x07\n\x05start\"U\n\x0eReadSeriesDone\x12\x13\n\x0b\x62lock_count\x18\x01 \x01(\x03\x12\x14\n\x0csample_count\x18\x02 \x01(\x03\x12\x18\n\x10\x63onflict_minutes\x18\x03 \x01(\x03\"\x9c\x01\n\x12ReadSeriesResponse\x12(\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x17.clarity.v1.SeriesBlockH\x00\x12*\n\x04\x64one\x18\x02 \x01(\x0b\x32\x1a.clarity.v1.ReadSeriesDoneH\x00\x12%\n\x07problem\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07message\"\xa8\x01\n\x0fListDaysRequest\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12%\n\nstart_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12#\n\x08\x65nd_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x12\n\naccount_id\x18\x06 \x01(\t\"J\n\x10ListDaysResponse\x12\x1d\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x0f.clarity.v1.Day\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe1\x06\n\x11HealthDataService\x12u\n\x0bListMetrics\x12\x1e.clarity.v1.ListMetricsRequest\x1a\x1f.clarity.v1.ListMetricsResponse\"%\xd2\xbf\x18\x0e\x12\x0c\x61\x63\x63ount.read\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/metrics\x12}\n\x0cStreamSeries\x12\x1f.clarity.v1.StreamSeriesRequest\x1a .clarity.v1.StreamSeriesResponse\"&\xd2\xbf\x18\x05\x18\x02*\x01\x01\x82\xd3\xe4\x93\x02\x17\"\x12/v1/uploads:stream:\x01*(\x01\x30\x01\x12\x85\x01\n\x0c\x41ppendSeries\x12\x1f.clarity.v1.AppendSeriesRequest\x1a .clarity.v1.AppendSeriesResponse\"2\xd2\xbf\x18\x05\x18\x02*\x01\x01\x82\xd3\xe4\x93\x02#\"\x1e/v1/uploads/{upload_id}:append:\x01*\x12o\n\tGetUpload\x12\x1c.clarity.v1.GetUploadRequest\x1a\x1d.clarity.v1.GetUploadResponse\"%\xd2\xbf\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/uploads/{upload_id}\x12\x85\x01\n\x0c\x46inishUpload\x12\x1f.clarity.v1.FinishUploadRequest\x1a .clarity.v1.FinishUploadResponse\"2\xd2\xbf\x18\x05\x18\x02*\x01\x01\x82\xd3\xe4\x93\x02#\"\x1e/v1/uploads/{upload_id}:finish:\x01*\x12q\n\nReadSeries\x12\x1d.clarity.v1.ReadSeriesRequest\x1a\x1e.clarity.v1.ReadSeriesResponse\"\"\xd2\xbf\x18\x04\x18\x01\x38\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/series:read:\x01*0\x01\x12\x62\n\x08ListDays\x12\x1b.clarity.v1.ListDaysRequest\x1a\x1c.clarity.v1.ListDaysResponse\"\x1b\xd2\xbf\x18\x07\x18\x01*\x01\x02\x38\x01\x82\xd3\xe4\x93\x02\n\x12\x08/v1/daysb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,61 +43,61 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarity.v1.health_data_serv
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HEALTHDATASERVICE'].methods_by_name['ListMetrics']._loaded_options = None
-  _globals['_HEALTHDATASERVICE'].methods_by_name['ListMetrics']._serialized_options = b'\202\323\344\223\002\r\022\013/v1/metrics'
+  _globals['_HEALTHDATASERVICE'].methods_by_name['ListMetrics']._serialized_options = b'\322\277\030\016\022\014account.read\202\323\344\223\002\r\022\013/v1/metrics'
   _globals['_HEALTHDATASERVICE'].methods_by_name['StreamSeries']._loaded_options = None
-  _globals['_HEALTHDATASERVICE'].methods_by_name['StreamSeries']._serialized_options = b'\202\323\344\223\002\027\"\022/v1/uploads:stream:\001*'
+  _globals['_HEALTHDATASERVICE'].methods_by_name['StreamSeries']._serialized_options = b'\322\277\030\005\030\002*\001\001\202\323\344\223\002\027\"\022/v1/uploads:stream:\001*'
   _globals['_HEALTHDATASERVICE'].methods_by_name['AppendSeries']._loaded_options = None
-  _globals['_HEALTHDATASERVICE'].methods_by_name['AppendSeries']._serialized_options = b'\202\323\344\223\002#\"\036/v1/uploads/{upload_id}:append:\001*'
+  _globals['_HEALTHDATASERVICE'].methods_by_name['AppendSeries']._serialized_options = b'\322\277\030\005\030\002*\001\001\202\323\344\223\002#\"\036/v1/uploads/{upload_id}:append:\001*'
   _globals['_HEALTHDATASERVICE'].methods_by_name['GetUpload']._loaded_options = None
-  _globals['_HEALTHDATASERVICE'].methods_by_name['GetUpload']._serialized_options = b'\202\323\344\223\002\031\022\027/v1/uploads/{upload_id}'
+  _globals['_HEALTHDATASERVICE'].methods_by_name['GetUpload']._serialized_options = b'\322\277\030\002\030\001\202\323\344\223\002\031\022\027/v1/uploads/{upload_id}'
   _globals['_HEALTHDATASERVICE'].methods_by_name['FinishUpload']._loaded_options = None
-  _globals['_HEALTHDATASERVICE'].methods_by_name['FinishUpload']._serialized_options = b'\202\323\344\223\002#\"\036/v1/uploads/{upload_id}:finish:\001*'
+  _globals['_HEALTHDATASERVICE'].methods_by_name['FinishUpload']._serialized_options = b'\322\277\030\005\030\002*\001\001\202\323\344\223\002#\"\036/v1/uploads/{upload_id}:finish:\001*'
   _globals['_HEALTHDATASERVICE'].methods_by_name['ReadSeries']._loaded_options = None
-  _globals['_HEALTHDATASERVICE'].methods_by_name['ReadSeries']._serialized_options = b'\202\323\344\223\002\024\"\017/v1/series:read:\001*'
+  _globals['_HEALTHDATASERVICE'].methods_by_name['ReadSeries']._serialized_options = b'\322\277\030\004\030\0018\001\202\323\344\223\002\024\"\017/v1/series:read:\001*'
   _globals['_HEALTHDATASERVICE'].methods_by_name['ListDays']._loaded_options = None
-  _globals['_HEALTHDATASERVICE'].methods_by_name['ListDays']._serialized_options = b'\202\323\344\223\002\n\022\010/v1/days'
-  _globals['_LISTMETRICSREQUEST']._serialized_start=323
-  _globals['_LISTMETRICSREQUEST']._serialized_end=382
-  _globals['_LISTMETRICSRESPONSE']._serialized_start=384
-  _globals['_LISTMETRICSRESPONSE']._serialized_end=467
-  _globals['_OPENUPLOAD']._serialized_start=469
-  _globals['_OPENUPLOAD']._serialized_end=568
-  _globals['_FINISHUPLOAD']._serialized_start=570
-  _globals['_FINISHUPLOAD']._serialized_end=623
-  _globals['_STREAMSERIESREQUEST']._serialized_start=626
-  _globals['_STREAMSERIESREQUEST']._serialized_end=829
-  _globals['_WINDOWANALYSED']._serialized_start=831
-  _globals['_WINDOWANALYSED']._serialized_end=903
-  _globals['_STREAMSERIESRESPONSE']._serialized_start=906
-  _globals['_STREAMSERIESRESPONSE']._serialized_end=1194
-  _globals['_APPENDSERIESREQUEST']._serialized_start=1197
-  _globals['_APPENDSERIESREQUEST']._serialized_end=1344
-  _globals['_APPENDSERIESRESPONSE']._serialized_start=1347
-  _globals['_APPENDSERIESRESPONSE']._serialized_end=1533
-  _globals['_GETUPLOADREQUEST']._serialized_start=1535
-  _globals['_GETUPLOADREQUEST']._serialized_end=1594
-  _globals['_GETUPLOADRESPONSE']._serialized_start=1597
-  _globals['_GETUPLOADRESPONSE']._serialized_end=1728
-  _globals['_FINISHUPLOADREQUEST']._serialized_start=1730
-  _globals['_FINISHUPLOADREQUEST']._serialized_end=1809
-  _globals['_FINISHUPLOADRESPONSE']._serialized_start=1811
-  _globals['_FINISHUPLOADRESPONSE']._serialized_end=1877
-  _globals['_CIVILRANGE']._serialized_start=1879
-  _globals['_CIVILRANGE']._serialized_end=1965
-  _globals['_INSTANTRANGE']._serialized_start=1967
-  _globals['_INSTANTRANGE']._serialized_end=2065
-  _globals['_READSERIESREQUEST']._serialized_start=2068
-  _globals['_READSERIESREQUEST']._serialized_end=2234
-  _globals['_SERIESBLOCK']._serialized_start=2237
-  _globals['_SERIESBLOCK']._serialized_end=2567
-  _globals['_READSERIESDONE']._serialized_start=2569
-  _globals['_READSERIESDONE']._serialized_end=2654
-  _globals['_READSERIESRESPONSE']._serialized_start=2657
-  _globals['_READSERIESRESPONSE']._serialized_end=2813
-  _globals['_LISTDAYSREQUEST']._serialized_start=2816
-  _globals['_LISTDAYSREQUEST']._serialized_end=2964
-  _globals['_LISTDAYSRESPONSE']._serialized_start=2966
-  _globals['_LISTDAYSRESPONSE']._serialized_end=3040
-  _globals['_HEALTHDATASERVICE']._serialized_start=3043
-  _globals['_HEALTHDATASERVICE']._serialized_end=3836
+  _globals['_HEALTHDATASERVICE'].methods_by_name['ListDays']._serialized_options = b'\322\277\030\007\030\001*\001\0028\001\202\323\344\223\002\n\022\010/v1/days'
+  _globals['_LISTMETRICSREQUEST']._serialized_start=348
+  _globals['_LISTMETRICSREQUEST']._serialized_end=407
+  _globals['_LISTMETRICSRESPONSE']._serialized_start=409
+  _globals['_LISTMETRICSRESPONSE']._serialized_end=492
+  _globals['_OPENUPLOAD']._serialized_start=494
+  _globals['_OPENUPLOAD']._serialized_end=593
+  _globals['_FINISHUPLOAD']._serialized_start=595
+  _globals['_FINISHUPLOAD']._serialized_end=648
+  _globals['_STREAMSERIESREQUEST']._serialized_start=651
+  _globals['_STREAMSERIESREQUEST']._serialized_end=854
+  _globals['_WINDOWANALYSED']._serialized_start=856
+  _globals['_WINDOWANALYSED']._serialized_end=928
+  _globals['_STREAMSERIESRESPONSE']._serialized_start=931
+  _globals['_STREAMSERIESRESPONSE']._serialized_end=1219
+  _globals['_APPENDSERIESREQUEST']._serialized_start=1222
+  _globals['_APPENDSERIESREQUEST']._serialized_end=1369
+  _globals['_APPENDSERIESRESPONSE']._serialized_start=1372
+  _globals['_APPENDSERIESRESPONSE']._serialized_end=1558
+  _globals['_GETUPLOADREQUEST']._serialized_start=1560
+  _globals['_GETUPLOADREQUEST']._serialized_end=1619
+  _globals['_GETUPLOADRESPONSE']._serialized_start=1622
+  _globals['_GETUPLOADRESPONSE']._serialized_end=1753
+  _globals['_FINISHUPLOADREQUEST']._serialized_start=1755
+  _globals['_FINISHUPLOADREQUEST']._serialized_end=1834
+  _globals['_FINISHUPLOADRESPONSE']._serialized_start=1836
+  _globals['_FINISHUPLOADRESPONSE']._serialized_end=1902
+  _globals['_CIVILRANGE']._serialized_start=1904
+  _globals['_CIVILRANGE']._serialized_end=1990
+  _globals['_INSTANTRANGE']._serialized_start=1992
+  _globals['_INSTANTRANGE']._serialized_end=2090
+  _globals['_READSERIESREQUEST']._serialized_start=2093
+  _globals['_READSERIESREQUEST']._serialized_end=2279
+  _globals['_SERIESBLOCK']._serialized_start=2282
+  _globals['_SERIESBLOCK']._serialized_end=2612
+  _globals['_READSERIESDONE']._serialized_start=2614
+  _globals['_READSERIESDONE']._serialized_end=2699
+  _globals['_READSERIESRESPONSE']._serialized_start=2702
+  _globals['_READSERIESRESPONSE']._serialized_end=2858
+  _globals['_LISTDAYSREQUEST']._serialized_start=2861
+  _globals['_LISTDAYSREQUEST']._serialized_end=3029
+  _globals['_LISTDAYSRESPONSE']._serialized_start=3031
+  _globals['_LISTDAYSRESPONSE']._serialized_end=3105
+  _globals['_HEALTHDATASERVICE']._serialized_start=3108
+  _globals['_HEALTHDATASERVICE']._serialized_end=3973
 # @@protoc_insertion_point(module_scope)

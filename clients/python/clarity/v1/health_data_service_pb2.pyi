@@ -1,5 +1,6 @@
 import datetime
 
+from clarity.v1 import access_pb2 as _access_pb2
 from clarity.v1 import analysis_pb2 as _analysis_pb2
 from clarity.v1 import day_pb2 as _day_pb2
 from clarity.v1 import metric_pb2 as _metric_pb2
@@ -163,16 +164,18 @@ class InstantRange(_message.Message):
     def __init__(self, start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ReadSeriesRequest(_message.Message):
-    __slots__ = ("metric", "source", "civil", "instant")
+    __slots__ = ("metric", "source", "civil", "instant", "account_id")
     METRIC_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     CIVIL_FIELD_NUMBER: _ClassVar[int]
     INSTANT_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     metric: str
     source: _series_pb2.Source
     civil: CivilRange
     instant: InstantRange
-    def __init__(self, metric: _Optional[str] = ..., source: _Optional[_Union[_series_pb2.Source, _Mapping]] = ..., civil: _Optional[_Union[CivilRange, _Mapping]] = ..., instant: _Optional[_Union[InstantRange, _Mapping]] = ...) -> None: ...
+    account_id: str
+    def __init__(self, metric: _Optional[str] = ..., source: _Optional[_Union[_series_pb2.Source, _Mapping]] = ..., civil: _Optional[_Union[CivilRange, _Mapping]] = ..., instant: _Optional[_Union[InstantRange, _Mapping]] = ..., account_id: _Optional[str] = ...) -> None: ...
 
 class SeriesBlock(_message.Message):
     __slots__ = ("source", "upload_id", "first_sample", "civil", "instant", "utc_offset", "period", "offsets_ms", "channels", "values")
@@ -219,18 +222,20 @@ class ReadSeriesResponse(_message.Message):
     def __init__(self, block: _Optional[_Union[SeriesBlock, _Mapping]] = ..., done: _Optional[_Union[ReadSeriesDone, _Mapping]] = ..., problem: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class ListDaysRequest(_message.Message):
-    __slots__ = ("metric", "start_date", "end_date", "page_size", "page_token")
+    __slots__ = ("metric", "start_date", "end_date", "page_size", "page_token", "account_id")
     METRIC_FIELD_NUMBER: _ClassVar[int]
     START_DATE_FIELD_NUMBER: _ClassVar[int]
     END_DATE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     metric: str
     start_date: _date_pb2.Date
     end_date: _date_pb2.Date
     page_size: int
     page_token: str
-    def __init__(self, metric: _Optional[str] = ..., start_date: _Optional[_Union[_date_pb2.Date, _Mapping]] = ..., end_date: _Optional[_Union[_date_pb2.Date, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    account_id: str
+    def __init__(self, metric: _Optional[str] = ..., start_date: _Optional[_Union[_date_pb2.Date, _Mapping]] = ..., end_date: _Optional[_Union[_date_pb2.Date, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., account_id: _Optional[str] = ...) -> None: ...
 
 class ListDaysResponse(_message.Message):
     __slots__ = ("days", "next_page_token")

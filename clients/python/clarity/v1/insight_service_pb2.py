@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from clarity.v1 import access_pb2 as clarity_dot_v1_dot_access__pb2
 from clarity.v1 import analysis_pb2 as clarity_dot_v1_dot_analysis__pb2
 from clarity.v1 import insight_pb2 as clarity_dot_v1_dot_insight__pb2
 from clarity.v1 import model_pb2 as clarity_dot_v1_dot_model__pb2
@@ -31,7 +32,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n clarity/v1/insight_service.proto\x12\nclarity.v1\x1a\x19\x63larity/v1/analysis.proto\x1a\x18\x63larity/v1/insight.proto\x1a\x16\x63larity/v1/model.proto\x1a\x17\x63larity/v1/series.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/rpc/status.proto\x1a\x16google/type/date.proto\"\xb9\x01\n\x14StartAnalysisRequest\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\"\n\x06source\x18\x02 \x01(\x0b\x32\x12.clarity.v1.Source\x12%\n\nstart_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x32\n\nparameters\x18\x04 \x01(\x0b\x32\x1e.clarity.v1.AnalysisParameters\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"?\n\x15StartAnalysisResponse\x12&\n\x08\x61nalysis\x18\x01 \x01(\x0b\x32\x14.clarity.v1.Analysis\")\n\x12GetAnalysisRequest\x12\x13\n\x0b\x61nalysis_id\x18\x01 \x01(\t\"=\n\x13GetAnalysisResponse\x12&\n\x08\x61nalysis\x18\x01 \x01(\x0b\x32\x14.clarity.v1.Analysis\"\xac\x01\n\x13ListAnalysesRequest\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12%\n\nstart_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12#\n\x08\x65nd_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x12\n\nsuperseded\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"n\n\x14ListAnalysesResponse\x12&\n\x08\x61nalyses\x18\x01 \x03(\x0b\x32\x14.clarity.v1.Analysis\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rwaiting_count\x18\x03 \x01(\x05\",\n\x14WatchAnalysesRequest\x12\x14\n\x0cresume_token\x18\x01 \x01(\t\"!\n\x08\x43\x61ughtUp\x12\x15\n\rwaiting_count\x18\x01 \x01(\x05\"\xb4\x01\n\x15WatchAnalysesResponse\x12(\n\x08\x61nalysis\x18\x01 \x01(\x0b\x32\x14.clarity.v1.AnalysisH\x00\x12)\n\tcaught_up\x18\x02 \x01(\x0b\x32\x14.clarity.v1.CaughtUpH\x00\x12%\n\x07problem\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x14\n\x0cresume_token\x18\x04 \x01(\tB\t\n\x07message\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x12ListModelsResponse\x12!\n\x06models\x18\x01 \x03(\x0b\x32\x11.clarity.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x64vice\x18\x03 \x01(\t\"N\n\x10ListFactsRequest\x12\x13\n\x0b\x61nalysis_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"M\n\x11ListFactsResponse\x12\x1f\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x10.clarity.v1.Fact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"h\n\x16GenerateInsightRequest\x12\x13\n\x0b\x61nalysis_id\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.clarity.v1.InsightKind\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"?\n\x17GenerateInsightResponse\x12$\n\x07insight\x18\x01 \x01(\x0b\x32\x13.clarity.v1.Insight\"\'\n\x11GetInsightRequest\x12\x12\n\ninsight_id\x18\x01 \x01(\t\":\n\x12GetInsightResponse\x12$\n\x07insight\x18\x01 \x01(\x0b\x32\x13.clarity.v1.Insight\"<\n\x13ListInsightsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x14ListInsightsResponse\x12%\n\x08insights\x18\x01 \x03(\x0b\x32\x13.clarity.v1.Insight\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf6\x07\n\x0eInsightService\x12m\n\rStartAnalysis\x12 .clarity.v1.StartAnalysisRequest\x1a!.clarity.v1.StartAnalysisResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/analyses:\x01*\x12r\n\x0bGetAnalysis\x12\x1e.clarity.v1.GetAnalysisRequest\x1a\x1f.clarity.v1.GetAnalysisResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/analyses/{analysis_id}\x12g\n\x0cListAnalyses\x12\x1f.clarity.v1.ListAnalysesRequest\x1a .clarity.v1.ListAnalysesResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/analyses\x12u\n\rWatchAnalyses\x12 .clarity.v1.WatchAnalysesRequest\x1a!.clarity.v1.WatchAnalysesResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/v1/analyses:watch:\x01*0\x01\x12_\n\nListModels\x12\x1d.clarity.v1.ListModelsRequest\x1a\x1e.clarity.v1.ListModelsResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/models\x12r\n\tListFacts\x12\x1c.clarity.v1.ListFactsRequest\x1a\x1d.clarity.v1.ListFactsResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/analyses/{analysis_id}/facts\x12s\n\x0fGenerateInsight\x12\".clarity.v1.GenerateInsightRequest\x1a#.clarity.v1.GenerateInsightResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/insights:\x01*\x12n\n\nGetInsight\x12\x1d.clarity.v1.GetInsightRequest\x1a\x1e.clarity.v1.GetInsightResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/insights/{insight_id}\x12g\n\x0cListInsights\x12\x1f.clarity.v1.ListInsightsRequest\x1a .clarity.v1.ListInsightsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/insightsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n clarity/v1/insight_service.proto\x12\nclarity.v1\x1a\x17\x63larity/v1/access.proto\x1a\x19\x63larity/v1/analysis.proto\x1a\x18\x63larity/v1/insight.proto\x1a\x16\x63larity/v1/model.proto\x1a\x17\x63larity/v1/series.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/rpc/status.proto\x1a\x16google/type/date.proto\"\xb9\x01\n\x14StartAnalysisRequest\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\"\n\x06source\x18\x02 \x01(\x0b\x32\x12.clarity.v1.Source\x12%\n\nstart_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x32\n\nparameters\x18\x04 \x01(\x0b\x32\x1e.clarity.v1.AnalysisParameters\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"?\n\x15StartAnalysisResponse\x12&\n\x08\x61nalysis\x18\x01 \x01(\x0b\x32\x14.clarity.v1.Analysis\"=\n\x12GetAnalysisRequest\x12\x13\n\x0b\x61nalysis_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\"=\n\x13GetAnalysisResponse\x12&\n\x08\x61nalysis\x18\x01 \x01(\x0b\x32\x14.clarity.v1.Analysis\"\xc0\x01\n\x13ListAnalysesRequest\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12%\n\nstart_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12#\n\x08\x65nd_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x12\n\nsuperseded\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x12\n\naccount_id\x18\x07 \x01(\t\"n\n\x14ListAnalysesResponse\x12&\n\x08\x61nalyses\x18\x01 \x03(\x0b\x32\x14.clarity.v1.Analysis\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rwaiting_count\x18\x03 \x01(\x05\",\n\x14WatchAnalysesRequest\x12\x14\n\x0cresume_token\x18\x01 \x01(\t\"!\n\x08\x43\x61ughtUp\x12\x15\n\rwaiting_count\x18\x01 \x01(\x05\"\xb4\x01\n\x15WatchAnalysesResponse\x12(\n\x08\x61nalysis\x18\x01 \x01(\x0b\x32\x14.clarity.v1.AnalysisH\x00\x12)\n\tcaught_up\x18\x02 \x01(\x0b\x32\x14.clarity.v1.CaughtUpH\x00\x12%\n\x07problem\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x14\n\x0cresume_token\x18\x04 \x01(\tB\t\n\x07message\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x12ListModelsResponse\x12!\n\x06models\x18\x01 \x03(\x0b\x32\x11.clarity.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x64vice\x18\x03 \x01(\t\"b\n\x10ListFactsRequest\x12\x13\n\x0b\x61nalysis_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\naccount_id\x18\x04 \x01(\t\"M\n\x11ListFactsResponse\x12\x1f\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x10.clarity.v1.Fact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"h\n\x16GenerateInsightRequest\x12\x13\n\x0b\x61nalysis_id\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.clarity.v1.InsightKind\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"?\n\x17GenerateInsightResponse\x12$\n\x07insight\x18\x01 \x01(\x0b\x32\x13.clarity.v1.Insight\";\n\x11GetInsightRequest\x12\x12\n\ninsight_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\":\n\x12GetInsightResponse\x12$\n\x07insight\x18\x01 \x01(\x0b\x32\x13.clarity.v1.Insight\"P\n\x13ListInsightsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\"V\n\x14ListInsightsResponse\x12%\n\x08insights\x18\x01 \x03(\x0b\x32\x13.clarity.v1.Insight\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xdd\x08\n\x0eInsightService\x12x\n\rStartAnalysis\x12 .clarity.v1.StartAnalysisRequest\x1a!.clarity.v1.StartAnalysisResponse\"\"\xd2\xbf\x18\x07\x18\x02 \t*\x01\x02\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/analyses:\x01*\x12|\n\x0bGetAnalysis\x12\x1e.clarity.v1.GetAnalysisRequest\x1a\x1f.clarity.v1.GetAnalysisResponse\",\xd2\xbf\x18\x06\x18\x01 \t8\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/analyses/{analysis_id}\x12q\n\x0cListAnalyses\x12\x1f.clarity.v1.ListAnalysesRequest\x1a .clarity.v1.ListAnalysesResponse\"\x1e\xd2\xbf\x18\x06\x18\x01 \t8\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/analyses\x12\x80\x01\n\rWatchAnalyses\x12 .clarity.v1.WatchAnalysesRequest\x1a!.clarity.v1.WatchAnalysesResponse\"(\xd2\xbf\x18\x07\x18\x01 \t*\x01\x02\x82\xd3\xe4\x93\x02\x17\"\x12/v1/analyses:watch:\x01*0\x01\x12q\n\nListModels\x12\x1d.clarity.v1.ListModelsRequest\x1a\x1e.clarity.v1.ListModelsResponse\"$\xd2\xbf\x18\x0e\x12\x0c\x61\x63\x63ount.read\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/models\x12|\n\tListFacts\x12\x1c.clarity.v1.ListFactsRequest\x1a\x1d.clarity.v1.ListFactsResponse\"2\xd2\xbf\x18\x06\x18\x01 \t8\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/analyses/{analysis_id}/facts\x12\x7f\n\x0fGenerateInsight\x12\".clarity.v1.GenerateInsightRequest\x1a#.clarity.v1.GenerateInsightResponse\"#\xd2\xbf\x18\x08\x18\x02 \t*\x02\x02\x03\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/insights:\x01*\x12x\n\nGetInsight\x12\x1d.clarity.v1.GetInsightRequest\x1a\x1e.clarity.v1.GetInsightResponse\"+\xd2\xbf\x18\x06\x18\x01 \t8\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/insights/{insight_id}\x12q\n\x0cListInsights\x12\x1f.clarity.v1.ListInsightsRequest\x1a .clarity.v1.ListInsightsResponse\"\x1e\xd2\xbf\x18\x06\x18\x01 \t8\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/insightsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,61 +40,61 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarity.v1.insight_service_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_INSIGHTSERVICE'].methods_by_name['StartAnalysis']._loaded_options = None
-  _globals['_INSIGHTSERVICE'].methods_by_name['StartAnalysis']._serialized_options = b'\202\323\344\223\002\021\"\014/v1/analyses:\001*'
+  _globals['_INSIGHTSERVICE'].methods_by_name['StartAnalysis']._serialized_options = b'\322\277\030\007\030\002 \t*\001\002\202\323\344\223\002\021\"\014/v1/analyses:\001*'
   _globals['_INSIGHTSERVICE'].methods_by_name['GetAnalysis']._loaded_options = None
-  _globals['_INSIGHTSERVICE'].methods_by_name['GetAnalysis']._serialized_options = b'\202\323\344\223\002\034\022\032/v1/analyses/{analysis_id}'
+  _globals['_INSIGHTSERVICE'].methods_by_name['GetAnalysis']._serialized_options = b'\322\277\030\006\030\001 \t8\001\202\323\344\223\002\034\022\032/v1/analyses/{analysis_id}'
   _globals['_INSIGHTSERVICE'].methods_by_name['ListAnalyses']._loaded_options = None
-  _globals['_INSIGHTSERVICE'].methods_by_name['ListAnalyses']._serialized_options = b'\202\323\344\223\002\016\022\014/v1/analyses'
+  _globals['_INSIGHTSERVICE'].methods_by_name['ListAnalyses']._serialized_options = b'\322\277\030\006\030\001 \t8\001\202\323\344\223\002\016\022\014/v1/analyses'
   _globals['_INSIGHTSERVICE'].methods_by_name['WatchAnalyses']._loaded_options = None
-  _globals['_INSIGHTSERVICE'].methods_by_name['WatchAnalyses']._serialized_options = b'\202\323\344\223\002\027\"\022/v1/analyses:watch:\001*'
+  _globals['_INSIGHTSERVICE'].methods_by_name['WatchAnalyses']._serialized_options = b'\322\277\030\007\030\001 \t*\001\002\202\323\344\223\002\027\"\022/v1/analyses:watch:\001*'
   _globals['_INSIGHTSERVICE'].methods_by_name['ListModels']._loaded_options = None
-  _globals['_INSIGHTSERVICE'].methods_by_name['ListModels']._serialized_options = b'\202\323\344\223\002\014\022\n/v1/models'
+  _globals['_INSIGHTSERVICE'].methods_by_name['ListModels']._serialized_options = b'\322\277\030\016\022\014account.read\202\323\344\223\002\014\022\n/v1/models'
   _globals['_INSIGHTSERVICE'].methods_by_name['ListFacts']._loaded_options = None
-  _globals['_INSIGHTSERVICE'].methods_by_name['ListFacts']._serialized_options = b'\202\323\344\223\002\"\022 /v1/analyses/{analysis_id}/facts'
+  _globals['_INSIGHTSERVICE'].methods_by_name['ListFacts']._serialized_options = b'\322\277\030\006\030\001 \t8\001\202\323\344\223\002\"\022 /v1/analyses/{analysis_id}/facts'
   _globals['_INSIGHTSERVICE'].methods_by_name['GenerateInsight']._loaded_options = None
-  _globals['_INSIGHTSERVICE'].methods_by_name['GenerateInsight']._serialized_options = b'\202\323\344\223\002\021\"\014/v1/insights:\001*'
+  _globals['_INSIGHTSERVICE'].methods_by_name['GenerateInsight']._serialized_options = b'\322\277\030\010\030\002 \t*\002\002\003\202\323\344\223\002\021\"\014/v1/insights:\001*'
   _globals['_INSIGHTSERVICE'].methods_by_name['GetInsight']._loaded_options = None
-  _globals['_INSIGHTSERVICE'].methods_by_name['GetInsight']._serialized_options = b'\202\323\344\223\002\033\022\031/v1/insights/{insight_id}'
+  _globals['_INSIGHTSERVICE'].methods_by_name['GetInsight']._serialized_options = b'\322\277\030\006\030\001 \t8\001\202\323\344\223\002\033\022\031/v1/insights/{insight_id}'
   _globals['_INSIGHTSERVICE'].methods_by_name['ListInsights']._loaded_options = None
-  _globals['_INSIGHTSERVICE'].methods_by_name['ListInsights']._serialized_options = b'\202\323\344\223\002\016\022\014/v1/insights'
-  _globals['_STARTANALYSISREQUEST']._serialized_start=230
-  _globals['_STARTANALYSISREQUEST']._serialized_end=415
-  _globals['_STARTANALYSISRESPONSE']._serialized_start=417
-  _globals['_STARTANALYSISRESPONSE']._serialized_end=480
-  _globals['_GETANALYSISREQUEST']._serialized_start=482
-  _globals['_GETANALYSISREQUEST']._serialized_end=523
-  _globals['_GETANALYSISRESPONSE']._serialized_start=525
-  _globals['_GETANALYSISRESPONSE']._serialized_end=586
-  _globals['_LISTANALYSESREQUEST']._serialized_start=589
-  _globals['_LISTANALYSESREQUEST']._serialized_end=761
-  _globals['_LISTANALYSESRESPONSE']._serialized_start=763
-  _globals['_LISTANALYSESRESPONSE']._serialized_end=873
-  _globals['_WATCHANALYSESREQUEST']._serialized_start=875
-  _globals['_WATCHANALYSESREQUEST']._serialized_end=919
-  _globals['_CAUGHTUP']._serialized_start=921
-  _globals['_CAUGHTUP']._serialized_end=954
-  _globals['_WATCHANALYSESRESPONSE']._serialized_start=957
-  _globals['_WATCHANALYSESRESPONSE']._serialized_end=1137
-  _globals['_LISTMODELSREQUEST']._serialized_start=1139
-  _globals['_LISTMODELSREQUEST']._serialized_end=1197
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1199
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1295
-  _globals['_LISTFACTSREQUEST']._serialized_start=1297
-  _globals['_LISTFACTSREQUEST']._serialized_end=1375
-  _globals['_LISTFACTSRESPONSE']._serialized_start=1377
-  _globals['_LISTFACTSRESPONSE']._serialized_end=1454
-  _globals['_GENERATEINSIGHTREQUEST']._serialized_start=1456
-  _globals['_GENERATEINSIGHTREQUEST']._serialized_end=1560
-  _globals['_GENERATEINSIGHTRESPONSE']._serialized_start=1562
-  _globals['_GENERATEINSIGHTRESPONSE']._serialized_end=1625
-  _globals['_GETINSIGHTREQUEST']._serialized_start=1627
-  _globals['_GETINSIGHTREQUEST']._serialized_end=1666
-  _globals['_GETINSIGHTRESPONSE']._serialized_start=1668
-  _globals['_GETINSIGHTRESPONSE']._serialized_end=1726
-  _globals['_LISTINSIGHTSREQUEST']._serialized_start=1728
-  _globals['_LISTINSIGHTSREQUEST']._serialized_end=1788
-  _globals['_LISTINSIGHTSRESPONSE']._serialized_start=1790
-  _globals['_LISTINSIGHTSRESPONSE']._serialized_end=1876
-  _globals['_INSIGHTSERVICE']._serialized_start=1879
-  _globals['_INSIGHTSERVICE']._serialized_end=2893
+  _globals['_INSIGHTSERVICE'].methods_by_name['ListInsights']._serialized_options = b'\322\277\030\006\030\001 \t8\001\202\323\344\223\002\016\022\014/v1/insights'
+  _globals['_STARTANALYSISREQUEST']._serialized_start=255
+  _globals['_STARTANALYSISREQUEST']._serialized_end=440
+  _globals['_STARTANALYSISRESPONSE']._serialized_start=442
+  _globals['_STARTANALYSISRESPONSE']._serialized_end=505
+  _globals['_GETANALYSISREQUEST']._serialized_start=507
+  _globals['_GETANALYSISREQUEST']._serialized_end=568
+  _globals['_GETANALYSISRESPONSE']._serialized_start=570
+  _globals['_GETANALYSISRESPONSE']._serialized_end=631
+  _globals['_LISTANALYSESREQUEST']._serialized_start=634
+  _globals['_LISTANALYSESREQUEST']._serialized_end=826
+  _globals['_LISTANALYSESRESPONSE']._serialized_start=828
+  _globals['_LISTANALYSESRESPONSE']._serialized_end=938
+  _globals['_WATCHANALYSESREQUEST']._serialized_start=940
+  _globals['_WATCHANALYSESREQUEST']._serialized_end=984
+  _globals['_CAUGHTUP']._serialized_start=986
+  _globals['_CAUGHTUP']._serialized_end=1019
+  _globals['_WATCHANALYSESRESPONSE']._serialized_start=1022
+  _globals['_WATCHANALYSESRESPONSE']._serialized_end=1202
+  _globals['_LISTMODELSREQUEST']._serialized_start=1204
+  _globals['_LISTMODELSREQUEST']._serialized_end=1262
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1264
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1360
+  _globals['_LISTFACTSREQUEST']._serialized_start=1362
+  _globals['_LISTFACTSREQUEST']._serialized_end=1460
+  _globals['_LISTFACTSRESPONSE']._serialized_start=1462
+  _globals['_LISTFACTSRESPONSE']._serialized_end=1539
+  _globals['_GENERATEINSIGHTREQUEST']._serialized_start=1541
+  _globals['_GENERATEINSIGHTREQUEST']._serialized_end=1645
+  _globals['_GENERATEINSIGHTRESPONSE']._serialized_start=1647
+  _globals['_GENERATEINSIGHTRESPONSE']._serialized_end=1710
+  _globals['_GETINSIGHTREQUEST']._serialized_start=1712
+  _globals['_GETINSIGHTREQUEST']._serialized_end=1771
+  _globals['_GETINSIGHTRESPONSE']._serialized_start=1773
+  _globals['_GETINSIGHTRESPONSE']._serialized_end=1831
+  _globals['_LISTINSIGHTSREQUEST']._serialized_start=1833
+  _globals['_LISTINSIGHTSREQUEST']._serialized_end=1913
+  _globals['_LISTINSIGHTSRESPONSE']._serialized_start=1915
+  _globals['_LISTINSIGHTSRESPONSE']._serialized_end=2001
+  _globals['_INSIGHTSERVICE']._serialized_start=2004
+  _globals['_INSIGHTSERVICE']._serialized_end=3121
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from clarity.v1 import access_pb2 as _access_pb2
 from clarity.v1 import analysis_pb2 as _analysis_pb2
 from clarity.v1 import insight_pb2 as _insight_pb2
 from clarity.v1 import model_pb2 as _model_pb2
@@ -34,10 +35,12 @@ class StartAnalysisResponse(_message.Message):
     def __init__(self, analysis: _Optional[_Union[_analysis_pb2.Analysis, _Mapping]] = ...) -> None: ...
 
 class GetAnalysisRequest(_message.Message):
-    __slots__ = ("analysis_id",)
+    __slots__ = ("analysis_id", "account_id")
     ANALYSIS_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     analysis_id: str
-    def __init__(self, analysis_id: _Optional[str] = ...) -> None: ...
+    account_id: str
+    def __init__(self, analysis_id: _Optional[str] = ..., account_id: _Optional[str] = ...) -> None: ...
 
 class GetAnalysisResponse(_message.Message):
     __slots__ = ("analysis",)
@@ -46,20 +49,22 @@ class GetAnalysisResponse(_message.Message):
     def __init__(self, analysis: _Optional[_Union[_analysis_pb2.Analysis, _Mapping]] = ...) -> None: ...
 
 class ListAnalysesRequest(_message.Message):
-    __slots__ = ("metric", "start_date", "end_date", "superseded", "page_size", "page_token")
+    __slots__ = ("metric", "start_date", "end_date", "superseded", "page_size", "page_token", "account_id")
     METRIC_FIELD_NUMBER: _ClassVar[int]
     START_DATE_FIELD_NUMBER: _ClassVar[int]
     END_DATE_FIELD_NUMBER: _ClassVar[int]
     SUPERSEDED_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     metric: str
     start_date: _date_pb2.Date
     end_date: _date_pb2.Date
     superseded: bool
     page_size: int
     page_token: str
-    def __init__(self, metric: _Optional[str] = ..., start_date: _Optional[_Union[_date_pb2.Date, _Mapping]] = ..., end_date: _Optional[_Union[_date_pb2.Date, _Mapping]] = ..., superseded: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    account_id: str
+    def __init__(self, metric: _Optional[str] = ..., start_date: _Optional[_Union[_date_pb2.Date, _Mapping]] = ..., end_date: _Optional[_Union[_date_pb2.Date, _Mapping]] = ..., superseded: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., account_id: _Optional[str] = ...) -> None: ...
 
 class ListAnalysesResponse(_message.Message):
     __slots__ = ("analyses", "next_page_token", "waiting_count")
@@ -114,14 +119,16 @@ class ListModelsResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[_model_pb2.Model, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., advice: _Optional[str] = ...) -> None: ...
 
 class ListFactsRequest(_message.Message):
-    __slots__ = ("analysis_id", "page_size", "page_token")
+    __slots__ = ("analysis_id", "page_size", "page_token", "account_id")
     ANALYSIS_ID_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     analysis_id: str
     page_size: int
     page_token: str
-    def __init__(self, analysis_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    account_id: str
+    def __init__(self, analysis_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., account_id: _Optional[str] = ...) -> None: ...
 
 class ListFactsResponse(_message.Message):
     __slots__ = ("facts", "next_page_token")
@@ -148,10 +155,12 @@ class GenerateInsightResponse(_message.Message):
     def __init__(self, insight: _Optional[_Union[_insight_pb2.Insight, _Mapping]] = ...) -> None: ...
 
 class GetInsightRequest(_message.Message):
-    __slots__ = ("insight_id",)
+    __slots__ = ("insight_id", "account_id")
     INSIGHT_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     insight_id: str
-    def __init__(self, insight_id: _Optional[str] = ...) -> None: ...
+    account_id: str
+    def __init__(self, insight_id: _Optional[str] = ..., account_id: _Optional[str] = ...) -> None: ...
 
 class GetInsightResponse(_message.Message):
     __slots__ = ("insight",)
@@ -160,12 +169,14 @@ class GetInsightResponse(_message.Message):
     def __init__(self, insight: _Optional[_Union[_insight_pb2.Insight, _Mapping]] = ...) -> None: ...
 
 class ListInsightsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token")
+    __slots__ = ("page_size", "page_token", "account_id")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    account_id: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., account_id: _Optional[str] = ...) -> None: ...
 
 class ListInsightsResponse(_message.Message):
     __slots__ = ("insights", "next_page_token")

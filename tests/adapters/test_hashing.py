@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from clarity_server.adapters.local.hashing import OWASP, Cost, Hashing
 from clarity_server.domain.errors import Busy, CredentialsWrong
-from clarity_server.flows.hashing import OWASP, Cost, Hashing
-from tests.contracts.identity_world import CHEAP
+from tests.contracts.worlds import CHEAP
 
 SLOW = Cost(memory_kib=19 * 1024, passes=20, lanes=1)
 
