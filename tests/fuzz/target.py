@@ -3,8 +3,10 @@
 The server is a process of its own, so that a crash is seen as one and its memory is its own.
 """
 
+import subprocess
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +16,11 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from clarity import local
+from clarity.calls import Target as Address
+from clarity.client import Client
+from clarity.credentials import MemoryTokens, SignedIn
+from clarity.local import outbox_of
+from clarity.mailbox import joined
 from clarity.v1 import auth_service_pb2, health_data_service_pb2, insight_service_pb2
 from tests.fuzz.messages import requests
 
@@ -25,6 +32,9 @@ SERVICES: Mapping[str, ServiceDescriptor] = {
 FORBIDDEN = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS})
 """What no request may be answered with, however strange it is."""
 
+OPERATOR = "fuzz@example.org"
+OTHER = "other@example.org"
+PASSWORD = "Never-among-the-texts-1"  # so that nothing drawn at random changes it, or deletes the account
 ANSWER_WITHIN_S = 30.0
 LISTENED_S = 0.2  # to a stream that goes on for ever
 ANSWERS_MAX = 20  # of one stream
@@ -50,8 +60,14 @@ class Fuzzed:
 class Target:
     """One service of a running server, called as whoever `sign_in` says."""
 
-    def __init__(self, server: local.Server, service: ServiceDescriptor, sign_in: Callable[[], str]) -> None:
-        """`sign_in` returns an access token; it is asked again when a request has ended the session."""
+    def __init__(
+        self, server: local.Server, service: ServiceDescriptor, sign_in: Callable[[], str], known: Sequence[str]
+    ) -> None:
+        """`sign_in` returns an access token; it is asked again when a request has ended the session.
+
+        `known` are ids that exist.
+        """
+        self._known = known
         self._server = server
         self._service = service
         self._sign_in = sign_in
@@ -63,12 +79,12 @@ class Target:
         """Hang up."""
         self._channel.close()
 
-    def run(self, count: int, number: int, known: Sequence[str]) -> Fuzzed:
+    def run(self, count: int, number: int) -> Fuzzed:
         """Send so many random requests, the same for the same number. Raises AssertionError at the first fault."""
         methods = list(self._service.methods)
         drawn = st.sampled_from(methods).flatmap(
             lambda method: st.tuples(
-                st.just(method), st.lists(requests(method.input_type, known), min_size=1, max_size=_most(method))
+                st.just(method), st.lists(requests(method.input_type, self._known), min_size=1, max_size=_most(method))
             )
         )
 
@@ -115,6 +131,32 @@ class Target:
             slow = lasting and code is grpc.StatusCode.DEADLINE_EXCEEDED
             return (grpc.StatusCode.OK, "") if slow else (code, str(call.details()))
         return grpc.StatusCode.OK, ""
+
+
+@contextmanager
+def inhabited(server: local.Server, place: Path, service: ServiceDescriptor) -> Iterator[Target]:
+    """A target at a server that keeps everything in a folder, with somebody in it who may call everything."""
+    with Client(Address(server.address, tls=False), MemoryTokens()) as client:
+        operator = joined(client, outbox_of(place), OPERATOR, PASSWORD)
+        _give_role(place)
+        other = joined(client, outbox_of(place), OTHER, PASSWORD)
+
+        def sign_in() -> str:
+            session = client.sign_in(OPERATOR, PASSWORD)
+            assert isinstance(session, SignedIn)
+            return session.access_token
+
+        target = Target(server, service, sign_in, [operator.account_id, operator.session_id, other.account_id])
+        try:
+            yield target
+        finally:
+            target.close()
+
+
+def _give_role(place: Path) -> None:
+    command = [*local.server_command(), "accounts", "set-roles", OPERATOR, "operator"]
+    environ = local.environment(local.own_stores(place), inherit=False)
+    subprocess.run(command, env=environ, check=True, capture_output=True, timeout=ANSWER_WITHIN_S)
 
 
 def _as_is(data: bytes) -> bytes:
