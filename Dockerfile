@@ -50,7 +50,7 @@ LABEL org.opencontainers.image.title="clarity-edge" \
       org.opencontainers.image.description="Envoy for CLARITY: gRPC, gRPC-Web and JSON on one port" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
-# envoy.yaml's paths are relative to here; `var` gets the server's public keys, from a volume.
+# envoy.yaml's one path is relative to here.
 WORKDIR /srv/clarity
 COPY --from=edge-files /edge ./
 USER 10002:10002
@@ -66,12 +66,11 @@ LABEL org.opencontainers.image.title="clarity-server" \
       org.opencontainers.image.description="CLARITY: stream a wearable recording in; every acknowledged sample survives" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
-# The number is fixed, because the files in a volume carry it. `keys` and `public` may be volumes of their own; a new
-# volume takes its owner from the directory here that it covers.
+# The number is fixed, because the files in a volume carry it. `keys` may be a volume of its own; a new volume takes its
+# owner from the directory here that it covers.
 RUN groupadd --gid 10001 clarity \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin clarity \
- && install -d -o clarity -g clarity -m 0700 /var/lib/clarity /var/lib/clarity/keys \
- && install -d -o clarity -g clarity -m 0755 /var/lib/clarity/public
+ && install -d -o clarity -g clarity -m 0700 /var/lib/clarity /var/lib/clarity/keys
 COPY --from=house /opt/clarity /opt/clarity
 # Nothing is installed from here unasked; docs/container.md says how a model is.
 COPY models /usr/share/clarity/models

@@ -462,7 +462,7 @@ class Analyses(Protocol):
         """List closings of a kind without a result, oldest first, fair between accounts; not those that failed."""
 
     def due_days(self, limit: int, account_id: str | None = None) -> Sequence[DueDay]:
-        """List touched days, oldest first, of one account or of all in turn; those that failed wait for another touch."""
+        """List touched days, oldest first, of an account or of all in turn; one that failed waits for a new touch."""
 
     def put_results(self, puts: Sequence[PutResult]) -> None:
         """Store sealed results under their numbers, all in one transaction; the first one under a number stays."""

@@ -84,7 +84,7 @@ class Verdict:
     def sentence(self) -> str:
         """What an operator reads."""
         if self.fault is None:
-            return f"{self.rows} rows are whole; {self._tail()}"
+            return f"{self._rows()}; {self._tail()}"
         if self.fault is Fault.CUT:
             return (
                 f"the tail is cut: rows {self.seq} to {self.until} are gone, which were there when head {self.until} "
@@ -92,12 +92,15 @@ class Verdict:
             )
         if self.fault is Fault.HEAD_FORGED:
             return f"head {self.seq} is not signed by this server's audit key; {self._tail()}"
-        return f"{self._found()}; rows 1 to {self.seq - 1} are whole"
+        return f"{self._found()}; what is before row {self.seq} is whole"
+
+    def _rows(self) -> str:
+        return "1 row is whole" if self.rows == 1 else f"{self.rows} rows are whole"
 
     def _tail(self) -> str:
-        if self.rows <= self.anchored:
-            return f"all are anchored by head {self.anchored}"
-        return f"rows {self.anchored + 1} to {self.rows} are not anchored yet, since head {self.anchored}"
+        if self.rows == self.anchored:
+            return f"head {self.anchored} anchors them" if self.rows else "there is nothing to anchor"
+        return f"rows from {self.anchored + 1} on are not anchored yet, since head {self.anchored}"
 
     def _found(self) -> str:
         match self.fault:

@@ -65,6 +65,18 @@ def attempt(
     return replace(ticket, used_time=now, code_hash=answer_hash), Outcome.RIGHT
 
 
+def counted(stored: Ticket | None, fresh: Ticket) -> tuple[Ticket, float]:
+    """Take one of a budget that is kept as a ticket, full again when its time is over.
+
+    Returns what is left of it, and how long to wait where nothing is. The time of `fresh` is now.
+    """
+    now = fresh.sent_time
+    left = stored if stored is not None and now < stored.expire_time else fresh
+    if left.attempts_left == 0:
+        return left, left.expire_time - now
+    return replace(left, attempts_left=left.attempts_left - 1), 0.0
+
+
 def new_code() -> str:
     """A fresh code, every one as likely as any other."""
     return f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"

@@ -17,7 +17,7 @@ from clarity_server.domain.errors import CodeWrong, RateLimited
 from clarity_server.domain.ids import ID_BYTES, keyed_digest, spelled
 from clarity_server.domain.mail import Mail
 from clarity_server.domain.sealing import seal, unseal
-from clarity_server.domain.tickets import ATTEMPTS_MAX, Outcome, Ticket, TicketKind, attempt, new_code
+from clarity_server.domain.tickets import ATTEMPTS_MAX, Outcome, Ticket, TicketKind, attempt, counted, new_code
 from clarity_server.flows import mails
 from clarity_server.flows.trail import Trail
 from clarity_server.ports import Accounts, Keys, Outbox, Tickets
@@ -106,6 +106,20 @@ class Codes:
         if self.tickets.change(ticket_hash, lambda stored: (stored or made, stored is None)):
             self.outbox.put(instead or addressee.mail(kind, code), self.clock())
         return Confirmation(ticket, "", made.expire_time, began + RESEND_S)
+
+    def issue_again(self, seed: str, account: Account, began: float) -> Confirmation:
+        """Make another ticket for a sign-up that waits, and mail its code. Raises RateLimited.
+
+        Counted, as are the codes of one ticket: who signs up with another's address shall not write to it without end.
+        """
+        if not self.issued(seed):
+            now, name = self.clock(), keyed_digest(self.keys.derived("ticket-index"), "again", account.account_id)
+            until = now + LASTS_S[TicketKind.SIGN_UP]
+            fresh = Ticket(name, TicketKind.SIGN_UP, account.account_id, b"", RESENDS_MAX, now, until)
+            wait_s = self.tickets.change(name, lambda stored: counted(stored, fresh))
+            if wait_s:
+                raise RateLimited("codes", wait_s)
+        return self.issue(TicketKind.SIGN_UP, seed, Addressee(account, account.email), began)
 
     def resend(self, ticket: str) -> Confirmation:
         """Mail another code under a ticket; the one before stops counting. Raises RateLimited.

@@ -81,10 +81,6 @@ class Profile:
         """Return the calling account if it was read a moment ago; never blocks for long."""
         return self.known.get(identity.account_id)
 
-    def forget(self, account_id: str) -> None:
-        """Let the next call read an account anew."""
-        self.known.forget(account_id)
-
     def update(
         self, identity: Identity, changes: Mapping[str, object], origin: Origin
     ) -> tuple[Shown, Confirmation | None]:
@@ -95,7 +91,7 @@ class Profile:
         if moves_to:
             self.trail.note_by(identity, AuditKind.EMAIL_CHANGED, origin, step="asked")
         after = self.accounts.change(identity.account_id, lambda account: replace(account, **changed))
-        self.forget(identity.account_id)
+        self.known.forget(identity.account_id)
         confirmation = self._confirmation(after, moves_to) if moves_to else None
         return self._shown(after), confirmation
 
@@ -109,7 +105,7 @@ class Profile:
             self.codes.refuse(TicketKind.NEW_EMAIL, used, origin)  # another one was asked for since
         self.trail.note_by(identity, AuditKind.EMAIL_CHANGED, origin, step="confirmed")
         after = self.accounts.change(identity.account_id, lambda found: replace(found, email=email, new_email=""))
-        self.forget(identity.account_id)
+        self.known.forget(identity.account_id)
         return self._shown(after)
 
     def _own(self, identity: Identity) -> Account:

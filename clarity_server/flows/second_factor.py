@@ -8,7 +8,7 @@ from clarity_server.domain import totp
 from clarity_server.domain.errors import RateLimited
 from clarity_server.domain.ids import keyed_digest
 from clarity_server.domain.sealing import seal, unseal
-from clarity_server.domain.tickets import Ticket, TicketKind
+from clarity_server.domain.tickets import Ticket, TicketKind, counted
 from clarity_server.ports import Factor, Factors, Keys, Tickets
 
 GUESSES_MAX = 20  # wrong one-time codes of an account in GUESSES_S: a day of them finds one in some 700 accounts
@@ -117,14 +117,7 @@ class SecondFactor:
     def _guess(self, account_id: str) -> None:
         now, name = self.clock(), self._guesses(account_id)
         fresh = Ticket(name, TicketKind.SIGN_IN, account_id, b"", GUESSES_MAX, now, now + GUESSES_S)
-
-        def counted(stored: Ticket | None) -> tuple[Ticket, float]:
-            left = stored if stored is not None and now < stored.expire_time else fresh
-            if left.attempts_left == 0:
-                return left, left.expire_time - now
-            return replace(left, attempts_left=left.attempts_left - 1), 0.0
-
-        wait_s = self.tickets.change(name, counted)
+        wait_s = self.tickets.change(name, lambda stored: counted(stored, fresh))
         if wait_s:
             raise RateLimited("one-time codes", wait_s)
 

@@ -33,11 +33,10 @@ from clarity_server.domain.errors import (
     SessionNotFound,
 )
 from clarity_server.domain.ids import keyed_digest, new_id
-from clarity_server.domain.tickets import TicketKind
 from clarity_server.domain.tokens import read_refresh_token
 from clarity_server.flows.chains import Beginning, Chains, hash_of
 from clarity_server.flows.challenges import ChallengeAnswer, Challenges, Held, Waiting
-from clarity_server.flows.codes import Addressee, Codes
+from clarity_server.flows.codes import Codes
 from clarity_server.flows.second_factor import SecondFactor
 from clarity_server.flows.trail import Trail
 from clarity_server.ports import Accounts, Keys, Passwords, Requests, SessionRow
@@ -83,7 +82,7 @@ class SignIn:
     def sign_in(self, asked: SignInAsked, request_id: str, origin: Origin) -> Tokens | Challenge:
         """Begin a session, or say what else is asked for, or repeat how this request was answered.
 
-        Raises CredentialsWrong, AccountSuspended, AccountDisabled, ScopeNotAllowed, RequestIdReused, Busy.
+        Raises CredentialsWrong, AccountSuspended, AccountDisabled, ScopeNotAllowed, RequestIdReused, RateLimited, Busy.
         """
         account = self._known(asked, origin)
         scopes = self._scopes(account, asked.scopes, origin)
@@ -225,8 +224,7 @@ class SignIn:
         self.trail.note(AuditKind.SIGN_IN, account.account_id, origin, awaits=waiting.needs[0])
         if waiting.needs[0] is not ChallengeKind.CONFIRM_EMAIL:
             return self.challenges.put(waiting.session_id, waiting)
-        to = Addressee(account, account.email)
-        confirmation = self.codes.issue(TicketKind.SIGN_UP, waiting.session_id, to, waiting.began)
+        confirmation = self.codes.issue_again(waiting.session_id, account, waiting.began)
         return Challenge(ChallengeKind.CONFIRM_EMAIL, confirmation.ticket, confirmation.expire_time)
 
     def _begun(self, account: Account, beginning: Beginning, origin: Origin) -> Tokens:

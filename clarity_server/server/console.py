@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from pathlib import Path
 
 from clarity_server import config
 from clarity_server.config import Config, ConfigError
@@ -21,7 +22,7 @@ from clarity_server.flows.operate import CONSOLE
 from clarity_server.server import wiring
 from clarity_server.server.wiring import Console
 
-NOUNS = ("audit", "accounts")
+LOCAL = ("sqlite", "file")  # the schemes that name a path
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -40,7 +41,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _settings() -> Config:
-    return config.load()
+    """Read the settings, and refuse those that name no store yet: a misspelt one would be made, and found whole."""
+    found = config.load()
+    for name, value in (("CLARITY_RECORDS", found.records), ("CLARITY_KEYS", found.keys)):
+        scheme, _, path = value.partition(":")
+        if scheme in LOCAL and not Path(path).exists():
+            raise ConfigError(f"{name}: there is no {path} yet; name the stores that the server uses")
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,8 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     setting = _verb(accounts, "set-roles", _set_roles, "Give an account these roles, and end its sessions.")
     for verb in (listing, setting):
         verb.add_argument("email", metavar="EMAIL")
-    known = ", ".join(Role)
-    setting.add_argument("roles", metavar="ROLE", nargs="+", choices=list(Role), type=Role, help=f"one of {known}")
+    known = [role.value for role in Role]
+    setting.add_argument("roles", metavar="ROLE", nargs="+", choices=known, help=", ".join(known))
     return parser
 
 
@@ -101,7 +108,8 @@ def _list_roles(console: Console, options: argparse.Namespace) -> int:
 
 def _set_roles(console: Console, options: argparse.Namespace) -> int:
     account = console.operate.find(CONSOLE, email=options.email, origin=Origin())
-    _tell(console.operate.set_roles(CONSOLE, account.account_id, options.roles, Origin()), as_json=options.json)
+    roles = [*map(Role, options.roles)]
+    _tell(console.operate.set_roles(CONSOLE, account.account_id, roles, Origin()), as_json=options.json)
     return 0
 
 

@@ -37,7 +37,7 @@ from clarity_server.flows.weeks import Weeks
 from clarity_server.server import limits, trace
 from clarity_server.server.access import SERVICES, declared
 from clarity_server.server.boundary import Boundary, failing
-from clarity_server.server.eraser import Eraser
+from clarity_server.server.chores import Chore
 from clarity_server.server.gate import Gate
 from clarity_server.server.health import Health
 from clarity_server.server.identity import Verifier
@@ -59,6 +59,8 @@ REFUSALS = (ConfigError, StartRefused, ClarityError)
 
 SWEEP_EVERY_S = 600.0
 ANCHOR_EVERY_S = 10.0
+ERASE_EVERY_S = 10.0  # an erasure begins at most so long after its time
+MAIL_EVERY_S = 0.2  # a look at an empty queue costs some 20 µs
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread keeps the interpreter from others. With Python's own 5 ms a call waits for the derivation of weeks,
 and a derivation, which gives the interpreter away at every numpy operation, waits for calls."""
@@ -117,6 +119,8 @@ async def start(config: Config, more: Sequence[grpc.GenericRpcHandler] = ()) -> 
     identity = verbs(config, built, permits, throttle, verifier.mark_ended)
     await offload(identity.erase.apply_ledger)  # before anybody is served: an older copy may have been put back
     await offload(verifier.refresh)
+    for standing in await offload(identity.erase.lately):  # their rows are gone, and tokens of theirs may still be good
+        verifier.mark_standing(standing)
     proxies = frozenset(filter(None, config.trusted_proxies.split(",")))
     gate = Gate(declared(), verifier.verify, throttle, permits, offload, proxies)
     age = StreamLimits(config.streams_max, config.streams_per_account_max, config.stream_age_s)
@@ -148,7 +152,11 @@ async def start(config: Config, more: Sequence[grpc.GenericRpcHandler] = ()) -> 
     port = _bound(server, config.listen)
     await health.probe()
     await server.start()
-    jobs = (worker, Eraser(identity.erase.run_due), Eraser(Deliver(built.outbox, built.carrier).deliver_due, 1.0))
+    jobs = (
+        worker,
+        Chore(identity.erase.run_due, ERASE_EVERY_S, "eraser"),
+        Chore(Deliver(built.outbox, built.carrier).deliver_due, MAIL_EVERY_S, "mail"),
+    )
     for job in jobs:
         job.start()
     _publish(config, port)

@@ -104,6 +104,7 @@ def verbs(
             second_factor,
             trail,
             on_signed_in_while_erasing=erase.cancel,
+            clock=clock,
         ),
         profile=profile,
         proofs=proofs,

@@ -230,11 +230,11 @@ class AuthService(auth_service_pb2_grpc.AuthServiceServicer):
         erasure = await self._offload(self._verbs.erase.receipt, request.receipt_secret)
         return pb.GetErasureReceiptResponse(receipt=wire.to_receipt(erasure))
 
-    # ---- for operators -----------------------------------------------------------------------------------------------
-
     async def GetJwks(self, request: pb.GetJwksRequest, context: Context) -> HttpBody:
         data = json.dumps(self._verbs.jwks(), separators=(",", ":")).encode()
         return HttpBody(content_type="application/json", data=data)
+
+    # ---- for operators -----------------------------------------------------------------------------------------------
 
     async def CreateAccount(self, request: pb.CreateAccountRequest, context: Context) -> pb.CreateAccountResponse:
         rules.create_account(request)

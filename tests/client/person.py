@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from clarity.mailbox import Mailbox
 COMMAND = [sys.executable, "-m", "clarity.cli"]
 PASSWORD = "Correct-horse-7"
 TIMEOUT_S = 60
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CONSENTS = ("storage", "analysis", "narration")
 
 Answer = str | Callable[[], str]
@@ -94,12 +96,13 @@ class Person:
         return self.talks(*arguments, answers=[PASSWORD, lambda: mail.code(email)])
 
     @contextmanager
-    def terminal(self, *arguments: str) -> Iterator[Terminal]:
-        """Run a command in a terminal."""
+    def terminal(self, *arguments: str, folder: Path | None = None) -> Iterator[Terminal]:
+        """Run a command in a terminal, in a folder."""
         ours, theirs = pty.openpty()
         try:
             with subprocess.Popen(
                 [*COMMAND, *arguments],
+                cwd=folder,
                 env={**self.environ, "TERM": "xterm", "COLUMNS": "120"},
                 stdin=theirs,
                 stdout=theirs,
@@ -121,8 +124,13 @@ class Terminal:
 
     descriptor: int
     running: subprocess.Popen[bytes]
-    seen: str = ""
-    read: int = 0  # up to where of it
+    came: bytes = b""
+    read: int = 0  # up to where of what is seen
+
+    @property
+    def seen(self) -> str:
+        """All that came, without its colours."""
+        return COLOUR.sub("", self.came.decode(errors="replace").replace("\r\n", "\n"))
 
     def sees(self, text: str) -> str:
         """Wait until a text comes; return what came before it."""
@@ -148,6 +156,6 @@ class Terminal:
             return True
         with suppress(OSError):  # a terminal that nobody has open any more
             if data := os.read(self.descriptor, 65536):
-                self.seen += data.decode(errors="replace").replace("\r\n", "\n")
+                self.came += data
                 return True
         return False

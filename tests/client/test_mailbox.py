@@ -22,7 +22,9 @@ def coded(code: str) -> str:
 
 def test_the_code_that_stands_alone_on_its_line_is_read(tmp_path: Path) -> None:
     mail = Mailbox(tmp_path)
-    sent(tmp_path, ADA, coded("01234567"))
+    for _ in range(2):
+        sent(tmp_path, ADA, coded("01234567"))
+    assert mail.text(ADA) == coded("01234567")
     assert mail.code(ADA) == "01234567"
 
 

@@ -31,9 +31,15 @@ from clarity_server.domain.accounts import (
 )
 from clarity_server.domain.mail import Mail
 from clarity_server.domain.tokens import public_keys, verify_access
-from clarity_server.flows import identity as verbs
-from clarity_server.flows.sign_in import SignInAsked
-from clarity_server.flows.sign_up import SignUpAsked
+from clarity_server.flows.chains import Chains
+from clarity_server.flows.challenges import Challenges
+from clarity_server.flows.codes import Codes
+from clarity_server.flows.profile import Profile
+from clarity_server.flows.proofs import Proofs
+from clarity_server.flows.second_factor import SecondFactor
+from clarity_server.flows.sign_in import SignIn, SignInAsked
+from clarity_server.flows.sign_up import SignUp, SignUpAsked
+from clarity_server.flows.trail import Trail
 from tests.contracts.threads import at_once
 from tests.contracts.worlds import CHEAP, NOW, Clock, LocalWorld, local
 from tests.flows.access_world import Heard
@@ -59,6 +65,16 @@ PASSWORD = "Night-0wl"
 OTHER_PASSWORD = "Day-1ark!"
 HERE = Origin("192.0.2.1", "request-of-the-log")
 MAILS_MAX = 10_000
+
+
+@dataclass(frozen=True)
+class Verbs:
+    """The verbs of one process."""
+
+    sign_up: SignUp
+    sign_in: SignIn
+    profile: Profile
+    proofs: Proofs
 
 
 @dataclass
@@ -122,14 +138,25 @@ class IdentityWorld:
     def outbox(self) -> SqliteOutbox:
         return self.store.outbox
 
-    def verbs(self, *, sign_up_open: bool = True, hashing: Hashing | None = None) -> verbs.Identity:
-        hashed = self if hashing is None else replace(self, store=replace(self.store, hashing=hashing))
-        return verbs.identity(
-            hashed,
-            on_ended=self.ended.append,
-            on_signed_in_while_erasing=lambda account_id, _: self.kept.append(account_id),
-            sign_up_open=sign_up_open,
-            clock=self.clock,
+    def verbs(self, *, sign_up_open: bool = True, hashing: Hashing | None = None) -> Verbs:
+        store = self.store if hashing is None else replace(self.store, hashing=hashing)
+        accounts, passwords, outbox = store.accounts, store.passwords, store.outbox
+        tickets, requests, keys, clock = store.tickets, store.requests, store.keys, store.clock
+        trail = Trail(self.audit)
+        codes = Codes(tickets, accounts, outbox, trail, keys, clock)
+        factor = SecondFactor(store.factors, tickets, keys, clock)
+        chains = Chains(store.sessions, keys, self.ended.append, clock)
+        challenges = Challenges(tickets, codes, keys, clock)
+        profile = Profile(accounts, store.factors, outbox, codes, trail, clock)
+        return Verbs(
+            SignUp(accounts, passwords, store.consents, requests, keys, codes, trail, sign_up_open, clock),
+            SignIn(
+                *(accounts, passwords, requests, keys, chains, codes, challenges, factor, trail),
+                on_signed_in_while_erasing=lambda account_id, _: self.kept.append(account_id),
+                clock=clock,
+            ),
+            profile,
+            Proofs(accounts, passwords, factor, chains, codes, outbox, trail, clock, profile.known.forget),
         )
 
     # ---- mails -------------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def test_a_chain_as_it_was_written_is_whole() -> None:
     stored = rows(5)
     found = verdict(stored, heads(stored, 2, 5))
     assert (found.whole, found.rows, found.anchored, found.anchored_time) == (True, 5, 5, 1_800_000_000.0)
-    assert found.sentence == "5 rows are whole; all are anchored by head 5"
+    assert found.sentence == "5 rows are whole; head 5 anchors them"
 
 
 def test_no_row_at_all_is_whole() -> None:
@@ -66,7 +66,7 @@ def test_rows_after_the_last_head_are_told_as_not_anchored_yet() -> None:
     stored = rows(5)
     found = verdict(stored, heads(stored, 3))
     assert (found.whole, found.anchored) == (True, 3)
-    assert found.sentence == "5 rows are whole; rows 4 to 5 are not anchored yet, since head 3"
+    assert found.sentence == "5 rows are whole; rows from 4 on are not anchored yet, since head 3"
 
 
 def test_an_event_is_read_as_it_was_written_but_for_its_network() -> None:
@@ -102,13 +102,13 @@ def test_a_dropped_row_is_named(made: tuple[list[Row], int], then: Callable[[Seq
     del stored[at]
     found = verdict(then(stored))
     assert (found.fault, found.seq, found.until) == (Fault.DROPPED, at + 1, at + 1)
-    assert found.sentence == f"row {at + 1} was dropped; rows 1 to {at} are whole"
+    assert found.sentence == f"row {at + 1} was dropped; what is before row {at + 1} is whole"
 
 
 def test_several_dropped_rows_are_named_together() -> None:
     stored = rows(9)
     found = verdict(stored[:2] + stored[5:])
-    assert found.sentence == "rows 3 to 5 were dropped; rows 1 to 2 are whole"
+    assert found.sentence == "rows 3 to 5 were dropped; what is before row 3 is whole"
     assert verdict(renumbered(stored[:2] + stored[5:])) == found
 
 

@@ -96,7 +96,7 @@ def appoint(people: People, settings: Mapping[str, str]) -> Appoint:
     def appointed(role: str) -> Person:
         email = people.somebody(role).email
         command = [*local.server_command(), "accounts", "set-roles", email, role]
-        subprocess.run(command, env=local.environment(settings, inherit=False), check=True)
+        subprocess.run(command, env=local.environment(settings, inherit=False), check=True, capture_output=True)
         return people.signed_in(email)
 
     return appointed

@@ -307,7 +307,7 @@ class Grpcurl:
         command = [_tool("grpcurl"), "-plaintext", "-format-error", "-max-time", str(TIMEOUT_S)]
         command += ["-H", f"authorization: Bearer {ask.token}"] if ask.token else []
         address = f"127.0.0.1:{self.port}"
-        found = _run([*command, "-d", "@", address, path_of(rpc).lstrip("/")], _piped(ask), rpc, ask)
+        found = _run([*command, "-d", "@", address, path_of(rpc).lstrip("/")], _spelt_out(_piped(ask)), rpc, ask)
         messages = [from_json(one, answer_type(rpc)) for one in documents(found.stdout)]
         return Answer(messages, status_from_json(json.loads(found.stderr)) if found.returncode else None)
 
@@ -341,6 +341,16 @@ def _connect_status(error: dict[str, Any]) -> Status:
 
 def _piped(ask: Ask) -> str:
     return "\n".join(json.dumps(as_json(message)) for message in ask.messages)
+
+
+def _spelt_out(text: str) -> str:
+    """A field mask as grpcurl 1.8.6 wants it: it knows neither the short form nor JSON's spelling of names."""
+
+    def spelt_out(mask: re.Match[str]) -> str:
+        names = re.sub("[A-Z]", lambda capital: "_" + capital[0].lower(), mask[2])
+        return mask[1] + json.dumps({"paths": names.split(",")})
+
+    return re.sub(r'("update_mask": )"([^"]*)"', spelt_out, text)
 
 
 def _run(command: list[str], text: str, rpc: MethodDescriptor, ask: Ask) -> subprocess.CompletedProcess[str]:

@@ -255,6 +255,6 @@ def test_an_envoy_without_keys_sends_nobody_to_sign_in_again(
         for answer in asked(ways, signer.token()).values():
             assert answer.status
             assert answer.status.code == grpc.StatusCode.UNAVAILABLE.value[0]
-            assert RetryInfo.DESCRIPTOR.full_name in answer.status.details[0].type_url
+            assert RetryInfo.DESCRIPTOR.full_name in answer.status.details[-1].type_url
         server.keys = signer.jwks
         until(lambda: not any(answer.status for answer in asked(ways, signer.token()).values()))

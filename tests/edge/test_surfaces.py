@@ -53,6 +53,7 @@ PER_CALL = {
     "effective_time": "when it was said",
     "grant_id": "a new grant a call",
     "member_id": "the account that gives it",
+    "revoke_time": "when it was ended",
 }
 # Asked with nothing and by anybody.
 NEVER_REFUSED = {"clarity.v1.AuthService/GetJwks"}

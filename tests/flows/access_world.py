@@ -98,7 +98,8 @@ class AccessWorld:
         self.store.accounts.create(Account(account_id, f"{account_id}@example.org", name, created, roles=told))
         said = [Consent(purpose, purpose in consents, "2026-11", created) for purpose in Purpose]
         self.store.consents.put(account_id, said)
-        return Identity(account_id, new_id(), self.clock() + ACCESS_S, float(int(self.clock())), scopes_of(told))
+        issued = float(int(self.clock()))
+        return Identity(account_id, new_id(), issued + ACCESS_S, issued, scopes_of(told))
 
     def token(self, identity: Identity) -> str:
         """Sign what an identity says."""

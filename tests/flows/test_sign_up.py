@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ from clarity_server.domain.ids import new_id
 from clarity_server.domain.mail import MailKind
 from clarity_server.domain.tickets import ATTEMPTS_MAX
 from clarity_server.flows.codes import RESEND_S, RESENDS_MAX
-from clarity_server.flows.sign_up import SIGN_UP_KEEP_S, SignUp
+from clarity_server.flows.sign_up import SIGN_UP_KEEP_S, SignUp, SignUpAsked
 from tests.contracts.identity_world import (
     CHEAP,
     EMAIL,
@@ -178,10 +179,10 @@ def test_after_a_day_the_same_request_is_a_new_one(world: IdentityWorld, verbs: 
     ],
     ids=["email", "password", "display_name", "first_name", "consents"],
 )
-def test_sign_up_with_another_body_under_the_same_request_id_is_refused(verbs: SignUp, other: object) -> None:
+def test_sign_up_with_another_body_under_the_same_request_id_is_refused(verbs: SignUp, other: SignUpAsked) -> None:
     verbs.sign_up(asked(), "r", HERE)
     with pytest.raises(RequestIdReused):
-        verbs.sign_up(other, "r", HERE)  # type: ignore[arg-type]  one of the above
+        verbs.sign_up(other, "r", HERE)
 
 
 def test_eight_repeats_at_once_hold_one_ticket_and_mail_one_code(world: IdentityWorld, verbs: SignUp) -> None:
@@ -213,7 +214,8 @@ def test_the_answer_kept_for_a_repeat_is_neither_the_ticket_nor_the_account(
 ) -> None:
     _, confirmation = verbs.sign_up(asked(), "r", HERE)
     with world.database.read() as connection:
-        [(scope, answer)] = connection.execute("SELECT scope, answer FROM requests").fetchall()
+        rows: list[Any] = connection.execute("SELECT scope, answer FROM requests").fetchall()
+    [(scope, answer)] = rows
     assert scope == "sign-up"
     assert confirmation.ticket.encode() not in answer
     assert str(world.accounts.by_email(EMAIL)).encode() not in answer
@@ -421,6 +423,18 @@ def test_a_repeat_of_such_a_sign_in_gets_the_same_ticket_and_mails_nothing(world
     world.asks()
     assert world.challenged(request_id="r") == world.challenged(request_id="r")
     assert len(world.mails()) == 2
+
+
+def test_an_address_is_not_written_to_without_end_by_signing_in(world: IdentityWorld) -> None:
+    world.asks()
+    held = []
+    for _ in range(RESENDS_MAX):
+        held.append(world.challenged(request_id="r"))
+        world.clock.wait(100)
+    with pytest.raises(RateLimited):
+        world.challenged()
+    assert len(world.mails()) == 1 + RESENDS_MAX
+    assert world.verbs().sign_up.confirm(held[-1].ticket, world.code(), HERE).email == EMAIL
 
 
 def test_a_sign_up_that_was_swept_away_confirms_nothing(world: IdentityWorld, verbs: SignUp) -> None:

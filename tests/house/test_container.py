@@ -48,10 +48,11 @@ def test_compose_gives_every_setting_that_a_start_without_defaults_demands() -> 
     given = settings()
     found = config.load(given, no_defaults=True)
     assert len(given) >= 8
-    kept = [found.records, found.blobs, found.keys, found.models, found.jwks_file]
-    assert [path.partition(":")[2] or path for path in kept] == [
-        f"{VOLUME}/{name}" for name in ("clarity.db", "blobs", "keys", "models", "public/jwks.json")
+    kept = [found.records, found.blobs, found.keys, found.models, found.outbox]
+    assert [path.partition(":")[2] for path in kept] == [
+        f"{VOLUME}/{name}" for name in ("clarity.db", "blobs", "keys", "models", "outbox")
     ]
+    assert f"subnet: {found.trusted_proxies}" in COMPOSE, "whose x-forwarded-for is believed"
     assert float(re.findall(r"stop_grace_period: (\d+)s", COMPOSE)[0]) > found.drain_s
 
 
@@ -100,5 +101,5 @@ def test_envoy_takes_what_the_edge_image_holds(tmp_path: Path, server: str) -> N
     assert f"address: {server}, port_value: 50051" in text
     assert "address: 127.0.0.1, port_value: 9901" in text
     assert (tmp_path / "build" / "clarity.binpb").stat().st_size
-    # As it stands, with the paths of the image: `build` and `var` beside `envoy`, in the folder it is started in.
+    # As it stands, with the path of the image: `build` beside `envoy`, in the folder it is started in.
     edge.validate(tmp_path / "envoy" / "envoy.yaml")

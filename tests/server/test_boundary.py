@@ -110,7 +110,7 @@ async def call(
     """Call a method of a kind with one message, an empty one unless told, and return all answers."""
     metadata = [("authorization", "Bearer token")] if token else []
     metadata += [("x-request-id", request_id)] if request_id else []
-    method, coders = f"/{SERVICE}/{kind}", (None, Empty.FromString)
+    method, coders = f"/{SERVICE}/{kind}", (bytes, Empty.FromString)
 
     async def one() -> AsyncIterator[bytes]:
         yield data

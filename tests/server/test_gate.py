@@ -1,5 +1,6 @@
 """The gate: limits first, then the token, then scope, role and consent, each with its own reason."""
 
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,6 @@ from clarity_server.domain.errors import (
     RateLimited,
     RoleMissing,
     ScopeMissing,
-    StoreUnavailable,
     TokenMissing,
 )
 from clarity_server.server.access import declared
@@ -52,7 +52,7 @@ def verifier(world: AccessWorld) -> Verifier:
 @pytest.fixture
 async def gate(world: AccessWorld, verifier: Verifier) -> AsyncIterator[Gate]:
     offload = Offload(1)
-    yield Gate(declared(), verifier.verify, Throttle(0.1), world.permits, offload)
+    yield Gate(declared(), verifier.verify, Throttle(0.5), world.permits, offload)
     offload.close()
 
 
@@ -63,6 +63,18 @@ async def asked(gate: Gate, method: str, who: Identity, request: ListDaysRequest
     except (ScopeMissing, RoleMissing, ConsentMissing) as why:
         return next(iter(why.facts.values()))
     return ""
+
+
+def told(gate: Gate, network: str, authorization: str | None) -> list[str]:
+    """Return what a caller is told one after the other who calls again and again."""
+    answers = list[str]()
+    for _ in range(2000):
+        try:
+            gate.enter(GET_ACCOUNT, network, authorization)
+            answers.append("")
+        except (TokenMissing, RateLimited) as why:
+            answers.append(type(why).__name__)
+    return [answer for answer, _ in itertools.groupby(answers)]
 
 
 # ---- entering --------------------------------------------------------------------------------------------------------
@@ -80,10 +92,7 @@ async def test_any_other_method_needs_one_whoever_has_declared_it(gate: Gate) ->
 
 
 async def test_who_is_over_the_limit_is_refused_before_the_token_is_looked_at(gate: Gate) -> None:
-    with pytest.raises(RateLimited, match="network"):
-        for _ in range(1000):
-            with pytest.raises(TokenMissing):
-                gate.enter(GET_ACCOUNT, HERE, None)
+    assert told(gate, HERE, None) == ["TokenMissing", "RateLimited"]
     with pytest.raises(TokenMissing):
         gate.enter(GET_ACCOUNT, "192.0.2.2", None)
 
@@ -93,11 +102,9 @@ async def test_what_is_counted_for_an_account_is_counted_after_its_standing(
 ) -> None:
     owl, lark = world.person(), world.person()
     verifier.mark_standing(Standing(lark.account_id, AccountState.SUSPENDED, 0.0))
-    with pytest.raises(RateLimited, match="account"):
-        for _ in range(1000):
-            gate.enter(GET_ACCOUNT, HERE, f"Bearer {world.token(owl)}")
+    assert told(gate, HERE, f"Bearer {world.token(owl)}") == ["", "RateLimited"]
     with pytest.raises(AccountSuspended):
-        gate.enter(GET_ACCOUNT, HERE, f"Bearer {world.token(lark)}")
+        gate.enter(GET_ACCOUNT, "192.0.2.2", f"Bearer {world.token(lark)}")
 
 
 async def test_probes_are_not_limited(gate: Gate) -> None:
@@ -141,11 +148,10 @@ async def test_the_first_consent_that_is_missing_is_named(world: AccessWorld, ga
 async def test_what_is_known_of_consents_is_not_asked_for_again(world: AccessWorld, gate: Gate) -> None:
     owl = world.person()
     assert await asked(gate, STREAM, owl) == ""
-    world.store.database.close()
+    world.consent(owl, Purpose.STORAGE, given=False)  # elsewhere
     assert await asked(gate, STREAM, owl) == ""
     world.clock.wait(1)
-    with pytest.raises(StoreUnavailable):
-        await gate.allow(STREAM, owl, None)
+    assert await asked(gate, STREAM, owl) == "storage"
 
 
 async def test_where_anothers_data_is_asked_for_ones_own_consent_does_not_count(world: AccessWorld, gate: Gate) -> None:

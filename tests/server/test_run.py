@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from clarity_server.config import Config, ConfigError
 from clarity_server.server import run
+from clarity_server.server.access import SERVICES
 from clarity_server.server.health import NOT_SERVING, SERVING, Health
 from clarity_server.services.offload import Offload
 
@@ -25,6 +26,8 @@ def settings(directory: Path, listen: str = "127.0.0.1:0") -> Config:
         records=f"sqlite:{directory}/clarity.db",
         blobs=f"file:{directory}/blobs",
         keys=f"file:{directory}/keys",
+        models=f"file:{directory}/models",
+        outbox=f"file:{directory}/outbox",
     )
 
 
@@ -56,7 +59,7 @@ async def state(channel: grpc.aio.Channel, service: str) -> int:
 
 async def test_every_service_and_the_whole_are_serving(tmp_path: Path) -> None:
     async with serving(settings(tmp_path)) as running, dialled(running) as channel:
-        for service in ("", *run.SERVICES):
+        for service in ("", *SERVICES):
             assert await state(channel, service) == SERVING
 
 
@@ -91,7 +94,7 @@ async def test_reflection_lists_every_service_under_both_names(tmp_path: Path, n
         )(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
         answers = [answer async for answer in call]
     listed = {service.name for service in answers[0].list_services_response.service}
-    assert listed == {*run.SERVICES, "grpc.health.v1.Health", *REFLECTIONS}
+    assert listed == {*SERVICES, "grpc.health.v1.Health", *REFLECTIONS}
 
 
 async def test_a_port_in_use_is_refused_with_the_setting_named(tmp_path: Path) -> None:

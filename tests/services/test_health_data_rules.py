@@ -13,7 +13,7 @@ from clarity.v1 import health_data_service_pb2 as pb
 from clarity.v1.series_pb2 import Chunk, Encoding, OffsetChange, SeriesDescriptor, SeriesItem, Source
 from clarity_server.domain import civil, series
 from clarity_server.domain.errors import InvalidInput
-from clarity_server.services import rules, wire
+from clarity_server.services import rules, rules_auth, wire
 
 PROTOS = Path(__file__).parents[2] / "protos" / "clarity" / "v1"
 SEPTEMBER = DateTime(year=2026, month=9, day=1, hours=22)

@@ -9,9 +9,11 @@ from dataclasses import replace
 import pytest
 
 from clarity.v1.insight_service_pb2 import WatchAnalysesResponse
+from clarity_server.domain.access import Purpose
 from clarity_server.domain.accounts import Identity
 from clarity_server.domain.analysis import Analysis, State
 from clarity_server.domain.errors import (
+    ConsentMissing,
     ResumeTokenInvalid,
     SessionEnded,
     ShuttingDown,
@@ -63,14 +65,19 @@ def live(streams_max: int = 8, per_account_max: int = 8, *, ended: bool = False,
 
 @asynccontextmanager
 async def watching(
-    log: Log, over: Live, token: str = "", identity: Identity = OWL, pace: Pace = HURRIED
+    log: Log,
+    over: Live,
+    token: str = "",
+    identity: Identity = OWL,
+    pace: Pace = HURRIED,
+    purposes: Sequence[Purpose] = (),
 ) -> AsyncIterator[AsyncIterator[WatchAnalysesResponse]]:
     """Watch until the end of the block; no message takes longer than the test may wait."""
     offload = Offload(1)
     try:
         async with (
             asyncio.timeout(WITHIN_S),
-            aclosing(Watch(over, offload, log.since, identity, token, pace).messages()) as messages,
+            aclosing(Watch(over, offload, log.since, identity, token, pace, purposes=purposes).messages()) as messages,
         ):
             yield messages
     finally:
@@ -220,6 +227,21 @@ async def test_of_two_ends_the_first_is_told() -> None:
         over.drain()
         with pytest.raises(SessionEnded):
             await anext(messages)
+
+
+async def test_a_watch_ends_when_what_it_needs_is_withdrawn_and_only_then() -> None:
+    over, needs = live(), [Purpose.ANALYSIS]
+    async with watching(Log(), over, purposes=needs) as owls, watching(Log(), over) as others:
+        await anext(owls)
+        await anext(others)
+        assert over.asked() == {OWL.account_id: {Purpose.ANALYSIS}}
+        over.withdraw({OWL.account_id: {Purpose.STORAGE}, LARK.account_id: {Purpose.ANALYSIS}})
+        over.withdraw({OWL.account_id: {Purpose.STORAGE, Purpose.ANALYSIS}})
+        with pytest.raises(ConsentMissing, match="analysis"):
+            await anext(owls)
+        asyncio.get_running_loop().call_soon(over.drain)
+        with pytest.raises(ShuttingDown):  # nothing has ended it before
+            await anext(others)
 
 
 async def test_an_analysis_that_changed_comes_again() -> None:

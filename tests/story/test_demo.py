@@ -8,8 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -17,8 +18,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from clarity import demo, local
+from clarity import demo, local, recordings
+from clarity.credentials import FileTokens, SignedIn
+from clarity.mailbox import Mailbox
 from clarity.v1.day_pb2 import Day, MinuteRange
+from tests.client.person import Person
 
 ROOT = Path(__file__).parents[2]
 GOLDEN_S = ROOT / "tests" / "pat" / "golden" / "legacy_S_weights.h5"
@@ -34,7 +38,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     """A newcomer's, with a cache of their own, no registry, and settings that must not matter."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CLARITY")}
     own = {"XDG_CACHE_HOME": str(folder / "cache"), "PIP_NO_INDEX": "1", "CLARITY_RECORDS": "sqlite:elsewhere.db"}
-    return {**kept, **own, **more}
+    return {**kept, **own, "CLARITYCLIENT_HOME": str(folder / "home"), **more}
 
 
 def shown(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -71,6 +75,8 @@ def test_without_a_network_it_runs_on_a_simulated_recording_and_says_so_everywhe
     done = shown(tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
     assert "The real recording is not at hand" in done.stdout
+    assert "read in var/demo/outbox: the account is made" in done.stdout
+    assert len(list((tmp_path / "var" / "demo" / "outbox").glob("*.eml"))) == 1
     for where in ("from SIMULATED sensor", "The SIMULATED recording streams in", "picture of the SIMULATED recording"):
         assert where in done.stdout
     assert "GPL" not in done.stdout
@@ -182,9 +188,20 @@ def server(tmp_path: Path) -> Iterator[local.Server]:
         yield running
 
 
-def test_at_somebody_elses_server_it_says_what_it_leaves_out(tmp_path: Path, server: local.Server) -> None:
-    done = shown(tmp_path, "--target", server.address)
+@pytest.fixture
+def member(tmp_path: Path, server: local.Server) -> Person:
+    """Somebody who is signed in there, and runs the demonstration in the folder of the test."""
+    person = Person(tmp_path / "home", server.address, local.outbox_of(server.folder))
+    person.joins("member@example.org")
+    return person
+
+
+def test_at_somebody_elses_server_it_says_what_it_leaves_out(
+    tmp_path: Path, server: local.Server, member: Person
+) -> None:
+    done = shown(tmp_path, "--target", member.target)
     assert done.returncode == 0, done.stderr + done.stdout
+    assert "member@example.org is signed in there" in done.stdout
     assert "skipped    killing the server: it is not ours" in done.stdout
     assert "curl    skipped: " in done.stdout
     assert "resuming from there" in done.stdout
@@ -192,7 +209,49 @@ def test_at_somebody_elses_server_it_says_what_it_leaves_out(tmp_path: Path, ser
     assert not (tmp_path / "var" / "demo" / "server").exists()
 
 
+def test_the_same_account_is_shown_it_again(tmp_path: Path, member: Person) -> None:
+    """What an earlier run streamed in is still there: this one needs sources of its own."""
+    short = tmp_path / "days.csv"
+    values = enumerate(recordings.simulate(6, 2).values.tolist())
+    lines = [f"{(datetime(2026, 3, 1) + timedelta(minutes=at)).isoformat()},{value}" for at, value in values]
+    short.write_text("\n".join(["timestamp,value", *lines]))
+    for _ in range(2):
+        done = shown(tmp_path, str(short), "--target", member.target)
+        assert done.returncode == 0, done.stderr + done.stdout
+        assert "finished already" not in done.stdout
+
+
+def test_where_nobody_is_signed_in_and_nobody_can_be_asked_it_says_what_to_do(
+    tmp_path: Path, server: local.Server
+) -> None:
+    done = shown(tmp_path, "--target", server.address)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert f"run `clarity sign-up --target http://{server.address}` first" in done.stderr
+
+
+def test_where_an_account_does_not_consent_it_says_to_what(tmp_path: Path, member: Person) -> None:
+    member.succeeds("consents", "withdraw", "analysis")
+    done = shown(tmp_path, "--target", member.target)
+    assert done.returncode == 1
+    assert "`clarity consents give analysis`" in done.stderr
+
+
+def test_at_a_terminal_it_makes_an_account_with_the_code_that_is_mailed(tmp_path: Path, server: local.Server) -> None:
+    person = Person(tmp_path / "home", server.address, local.outbox_of(server.folder), {"PIP_NO_INDEX": "1"})
+    mail = Mailbox(person.outbox)
+    with person.terminal("demo", "--target", server.address, folder=tmp_path) as terminal:
+        terminal.sees("E-mail, for an account of its own: ")
+        terminal.types("visitor@example.org")
+        terminal.sees("Code that was mailed there: ")
+        terminal.types(mail.code("visitor@example.org"))
+        terminal.sees("visitor@example.org is signed in")
+        terminal.sees("streams in")
+    assert not person.home.exists()  # an account for one demonstration leaves no tokens
+
+
 def test_where_no_server_is_it_says_so(tmp_path: Path) -> None:
+    session = SignedIn("ada@example.org", "a", "s", time.time() + 600, "access", "refresh", "request")
+    FileTokens("http://127.0.0.1:1", tmp_path / "home").keep(session)
     done = shown(tmp_path, "--target", "127.0.0.1:1")
     assert done.returncode == 1
     assert "no server answers at http://127.0.0.1:1" in done.stderr

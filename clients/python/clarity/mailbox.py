@@ -57,7 +57,8 @@ class Mailbox:
         for path in sorted(new, key=lambda path: (path.stat().st_mtime_ns, path.name)):
             mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
             body = mail.get_body(("plain",))
-            self._waiting.append((parseaddr(str(mail["To"]))[1], body.get_content() if body is not None else ""))
+            text = body.get_content().replace("\r\n", "\n") if body is not None else ""
+            self._waiting.append((parseaddr(str(mail["To"]))[1], text))
 
 
 def joined(

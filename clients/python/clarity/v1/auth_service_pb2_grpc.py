@@ -237,8 +237,8 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResendConfirmation(self, request, context):
-        """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one. The
-        answer is the same where nothing is mailed.
+        """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one, and
+        at most 5 times a ticket. The answer is the same where nothing is mailed.
 
         Errors: RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo).
         """
@@ -355,7 +355,7 @@ class AuthServiceServicer:
 
     def ResetPassword(self, request, context):
         """Sets a new password with the code that was mailed, and ends all sessions. A second factor stays, and SignIn asks for it.
-        A ticket takes at most 5 wrong codes; then RequestPasswordReset again.
+        A ticket takes at most 5 wrong codes; then RequestPasswordReset again. Safe to retry with the same new password.
 
         Errors: UNAUTHENTICATED (CODE_WRONG: as in ConfirmSignUp), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
         """

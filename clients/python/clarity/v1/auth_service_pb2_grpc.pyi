@@ -57,8 +57,8 @@ class AuthServiceStub:
     RESOURCE_EXHAUSTED (RATE_LIMITED).
     """
     ResendConfirmation: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.ResendConfirmationRequest, _auth_service_pb2.ResendConfirmationResponse]
-    """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one. The
-    answer is the same where nothing is mailed.
+    """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one, and
+    at most 5 times a ticket. The answer is the same where nothing is mailed.
 
     Errors: RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo).
     """
@@ -126,7 +126,7 @@ class AuthServiceStub:
     """
     ResetPassword: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.ResetPasswordRequest, _auth_service_pb2.ResetPasswordResponse]
     """Sets a new password with the code that was mailed, and ends all sessions. A second factor stays, and SignIn asks for it.
-    A ticket takes at most 5 wrong codes; then RequestPasswordReset again.
+    A ticket takes at most 5 wrong codes; then RequestPasswordReset again. Safe to retry with the same new password.
 
     Errors: UNAUTHENTICATED (CODE_WRONG: as in ConfirmSignUp), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
     """
@@ -256,8 +256,8 @@ class AuthServiceAsyncStub(AuthServiceStub):
     RESOURCE_EXHAUSTED (RATE_LIMITED).
     """
     ResendConfirmation: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ResendConfirmationRequest, _auth_service_pb2.ResendConfirmationResponse]  # type: ignore[assignment]
-    """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one. The
-    answer is the same where nothing is mailed.
+    """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one, and
+    at most 5 times a ticket. The answer is the same where nothing is mailed.
 
     Errors: RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo).
     """
@@ -325,7 +325,7 @@ class AuthServiceAsyncStub(AuthServiceStub):
     """
     ResetPassword: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ResetPasswordRequest, _auth_service_pb2.ResetPasswordResponse]  # type: ignore[assignment]
     """Sets a new password with the code that was mailed, and ends all sessions. A second factor stays, and SignIn asks for it.
-    A ticket takes at most 5 wrong codes; then RequestPasswordReset again.
+    A ticket takes at most 5 wrong codes; then RequestPasswordReset again. Safe to retry with the same new password.
 
     Errors: UNAUTHENTICATED (CODE_WRONG: as in ConfirmSignUp), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
     """
@@ -470,8 +470,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.ResendConfirmationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.ResendConfirmationResponse, _abc.Awaitable[_auth_service_pb2.ResendConfirmationResponse]]:
-        """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one. The
-        answer is the same where nothing is mailed.
+        """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one, and
+        at most 5 times a ticket. The answer is the same where nothing is mailed.
 
         Errors: RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo).
         """
@@ -611,7 +611,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.ResetPasswordResponse, _abc.Awaitable[_auth_service_pb2.ResetPasswordResponse]]:
         """Sets a new password with the code that was mailed, and ends all sessions. A second factor stays, and SignIn asks for it.
-        A ticket takes at most 5 wrong codes; then RequestPasswordReset again.
+        A ticket takes at most 5 wrong codes; then RequestPasswordReset again. Safe to retry with the same new password.
 
         Errors: UNAUTHENTICATED (CODE_WRONG: as in ConfirmSignUp), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
         """
