@@ -35,6 +35,7 @@ GOOD: dict[str, Any] = {
     "sub": "a" * 26,
     "sid": "b" * 26,
     "token_use": "access",
+    "scope": "account.read heart.write",
     "iat": NOW,
     "nbf": NOW,
     "exp": NOW + ACCESS_S,
@@ -61,11 +62,12 @@ def without(claim: str) -> dict[str, Any]:
 
 
 def issued() -> str:
-    return issue_access("first", KEY, account_id="a" * 26, session_id="b" * 26, issued_s=NOW)
+    return issue_access("first", KEY, account_id="a" * 26, session_id="b" * 26, scopes=GOOD["scope"], issued_s=NOW)
 
 
-def test_a_token_names_its_account_session_and_end() -> None:
-    assert verify_access(issued(), KEYS, NOW) == Identity("a" * 26, "b" * 26, NOW + 600)
+def test_a_token_names_its_account_session_times_and_scopes() -> None:
+    scopes = frozenset({"account.read", "heart.write"})
+    assert verify_access(issued(), KEYS, NOW) == Identity("a" * 26, "b" * 26, NOW + 600, NOW, scopes)
 
 
 def test_a_token_says_exactly_the_documented_claims() -> None:
@@ -90,6 +92,7 @@ def test_the_hand_written_token_is_good_so_that_each_forgery_below_fails_for_its
         {"aud": ["clarity.v1"]},
         {"token_use": "refresh"},
         {"token_use": "id"},
+        {"scope": ["account.read"]},
         {"sub": 7},
         {"sid": None},
         {"exp": "never"},

@@ -148,8 +148,8 @@ def test_a_path_with_dots_is_the_path_without_them(envoy: edge.Edge, person: Per
         ("GET", "/v1/analyses/facts", 404, "ANALYSIS_NOT_FOUND"),
         ("GET", "/v1/analyses/facts/facts", 404, "ANALYSIS_NOT_FOUND"),
         ("GET", "/v1/analyses/own?analysis_id=", 400, "REQUEST_INVALID"),
-        ("GET", "/v1/analyses:watch", 404, ""),  # a stream is asked for by POST
-        ("POST", "/v1/analyses/watch", 404, ""),
+        ("GET", "/v1/analyses:watch", 404, "METHOD_UNKNOWN"),  # a stream is asked for by POST
+        ("POST", "/v1/analyses/watch", 404, "METHOD_UNKNOWN"),
         ("GET", "/v1/analyses/", 200, ""),  # the list: a slash at the end changes nothing
         ("GET", "/v1/analyses?superseded=true", 200, ""),
         ("GET", "/v1/analyses?superseded=perhaps", 400, "REQUEST_INVALID"),

@@ -226,7 +226,7 @@ def test_pitfall_09_a_server_that_is_not_well_gets_no_calls(
         until(lambda: not before.is_ready())
         sick.seen.clear()
         refused = call(before.port, "GET", "/v1/account", token)
-        assert (refused.status, refused.json["code"]) == (503, 14)
+        assert (refused.status, refused.json["code"], refused.reason) == (503, 14, "SERVER_UNREACHABLE")
         assert sick.seen == []
 
 

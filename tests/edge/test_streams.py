@@ -288,7 +288,9 @@ def test_a_body_over_the_limit_is_refused(
     command += ["-H", "transfer-encoding: chunked"] if encoding == "chunked" else []
     command += ["--data-binary", f"@{body}", f"http://127.0.0.1:{envoy.port}{path}"]
     text, _, status = subprocess.run(command, capture_output=True, text=True, check=True).stdout.rpartition("\n")
-    assert (status, json.loads(text)["code"]) == ("413", grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
+    told = json.loads(text)
+    assert (status, told["code"]) == ("413", grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
+    assert told["details"][0]["reason"] == "BODY_TOO_LARGE"
 
 
 def test_the_largest_append_of_the_contract_passes_as_json(envoy: edge.Edge, person: Person) -> None:

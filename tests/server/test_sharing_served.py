@@ -17,10 +17,9 @@ from clarity.v1 import insight_service_pb2 as insight
 from clarity.v1.account_pb2 import Account
 from clarity_server.domain.access import Purpose, Role
 from clarity_server.domain.metrics import ACTIVITY_COUNTS
-from tests.server.house import DAYS, House, Person, finish, house, recording
+from tests.server.house import DAYS, PROMISED_S, House, Person, finish, house, recording
 
 AUTH, HEALTH_DATA, INSIGHT = (f"/clarity.v1.{name}Service" for name in ("Auth", "HealthData", "Insight"))
-PROMISED_S = 5.0  # in the contract
 ACTIVITY, SLEEP, ANALYSIS = (
     access_pb2.DATA_FAMILY_ACTIVITY,
     access_pb2.DATA_FAMILY_SLEEP,

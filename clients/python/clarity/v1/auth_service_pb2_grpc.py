@@ -30,9 +30,9 @@ class AuthServiceStub:
     """Accounts, sessions, consent, sharing and erasure. What each RPC needs stands in its `access` option.
 
     Errors common to all RPCs: INVALID_ARGUMENT (REQUEST_INVALID), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
-    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that need
-    a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED (ACCOUNT_SUSPENDED,
-    ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
+    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that
+    need a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED
+    (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
     """
 
     def __init__(self, channel):
@@ -207,38 +207,39 @@ class AuthServiceServicer:
     """Accounts, sessions, consent, sharing and erasure. What each RPC needs stands in its `access` option.
 
     Errors common to all RPCs: INVALID_ARGUMENT (REQUEST_INVALID), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
-    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that need
-    a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED (ACCOUNT_SUSPENDED,
-    ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
+    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that
+    need a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED
+    (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
     """
 
     def SignUp(self, request, context):
-        """Asks for an account. Nothing is owned yet: a code is mailed to the address, and ConfirmSignUp with the code and the ticket
-        makes the account. The answer is the same, in the same time, for an address that has an account: its owner is mailed a
-        note instead of a code. Safe to retry with the same request_id: the first answer is returned for 24 hours.
+        """Asks for an account. Nothing is owned yet: a code is mailed to the address, and ConfirmSignUp with the code and the
+        ticket makes the account. The answer is the same, in the same time, for an address that has an account: its owner
+        is mailed a note instead of a code. Safe to retry with the same request_id: the first answer is returned for 24
+        hours.
 
-        Errors: ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo), FAILED_PRECONDITION
-        (FEATURE_OFF: the operator makes the accounts).
+        Errors: ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo),
+        FAILED_PRECONDITION (FEATURE_OFF: the operator makes the accounts).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmSignUp(self, request, context):
-        """Makes the account of a sign-up, with the code that was mailed. A repeat with the same code answers the same for as long
-        as the code would have lasted. A ticket takes at most 5 wrong codes; then ResendConfirmation.
+        """Makes the account of a sign-up, with the code that was mailed. A repeat with the same code answers the same for as
+        long as the code would have lasted. A ticket takes at most 5 wrong codes; then ResendConfirmation.
 
-        Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; the same answer for a code that has expired or been
-        used up, and for an unknown ticket, with 0), ALREADY_EXISTS (EMAIL_TAKEN: the address was confirmed elsewhere meanwhile),
-        RESOURCE_EXHAUSTED (RATE_LIMITED).
+        Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; the same answer for a code that has expired or
+        been used up, and for an unknown ticket, with 0), ALREADY_EXISTS (EMAIL_TAKEN: the address was confirmed elsewhere
+        meanwhile), RESOURCE_EXHAUSTED (RATE_LIMITED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResendConfirmation(self, request, context):
-        """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one, and
-        at most 5 times a ticket. The answer is the same where nothing is mailed.
+        """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one,
+        and at most 5 times a ticket. The answer is the same where nothing is mailed.
 
         Errors: RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo).
         """
@@ -247,44 +248,45 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SignIn(self, request, context):
-        """Begins a session, or says what else is asked for. Safe to retry with the same request_id for 60 seconds: the same answer
-        is returned. Signing in to an account that waits for its erasure keeps it.
+        """Begins a session, or says what else is asked for. Safe to retry with the same request_id for 60 seconds: the same
+        answer is returned. Signing in to an account that waits for its erasure keeps it.
 
-        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the same answer, in the same time, for an unknown address and for a wrong
-        password), PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED: told only with the right password; SCOPE_NOT_ALLOWED),
-        ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo).
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the same answer, in the same time, for an unknown address and for a
+        wrong password), PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED: told only with the right password;
+        SCOPE_NOT_ALLOWED), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AnswerChallenge(self, request, context):
-        """Answers what SignIn asked for and begins the session, or says what is asked for next. A ticket takes at most 5 wrong
-        answers and lasts 5 minutes; then SignIn again. A one-time code is taken once, whoever sends it. Safe to retry with the
-        same request_id for 60 seconds.
+        """Answers what SignIn asked for and begins the session, or says what is asked for next. A ticket takes at most 5
+        wrong answers and lasts 5 minutes; then SignIn again. A one-time code is taken once, whoever sends it. Safe to
+        retry with the same request_id for 60 seconds.
 
-        Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; CHALLENGE_ENDED: SignIn again), INVALID_ARGUMENT
-        (REQUEST_INVALID: also where the answer is of another kind than the challenge), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
+        Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; CHALLENGE_ENDED: SignIn again),
+        INVALID_ARGUMENT (REQUEST_INVALID: also where the answer is of another kind than the challenge), RESOURCE_EXHAUSTED
+        (BUSY, RATE_LIMITED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RefreshSession(self, request, context):
-        """Spends a refresh token and returns its successor with a new access token. If the reply is lost, repeat the call with
-        the same token and request_id within 60 seconds: the same successor is returned. Any other use of a spent token ends
-        the session.
+        """Spends a refresh token and returns its successor with a new access token. If the reply is lost, repeat the call
+        with the same token and request_id within 60 seconds: the same successor is returned. Any other use of a spent
+        token ends the session.
 
-        Errors: UNAUTHENTICATED (REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED: sign in), PERMISSION_DENIED (ACCOUNT_SUSPENDED,
-        ACCOUNT_DISABLED), RESOURCE_EXHAUSTED (RATE_LIMITED).
+        Errors: UNAUTHENTICATED (REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED: sign in), PERMISSION_DENIED
+        (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED), RESOURCE_EXHAUSTED (RATE_LIMITED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SignOut(self, request, context):
-        """Ends the session of the calling token, or all of the account's: refresh tokens are refused at once, access tokens and
-        open streams within 5 seconds. A retry answers UNAUTHENTICATED (SESSION_ENDED), which means it is done.
+        """Ends the session of the calling token, or all of the account's: refresh tokens are refused at once, access tokens
+        and open streams within 5 seconds. A retry answers UNAUTHENTICATED (SESSION_ENDED), which means it is done.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -316,10 +318,11 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateAccount(self, request, context):
-        """Changes the fields of the mask. A new address counts once ConfirmEmail has its code: until then it is in new_email, and the
-        old address is told. The answer is the same for an address that somebody else has. Safe to retry.
+        """Changes the fields of the mask. A new address counts once ConfirmEmail has its code: until then it is in new_email,
+        and the old address is told. The answer is the same for an address that somebody else has. Safe to retry.
 
-        Errors: INVALID_ARGUMENT (REQUEST_INVALID: also for a path that cannot be changed), RESOURCE_EXHAUSTED (RATE_LIMITED).
+        Errors: INVALID_ARGUMENT (REQUEST_INVALID: also for a path that cannot be changed), RESOURCE_EXHAUSTED
+        (RATE_LIMITED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -337,15 +340,16 @@ class AuthServiceServicer:
     def ChangePassword(self, request, context):
         """Changes the password and ends all other sessions; the calling one stays.
 
-        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the present password is another), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the present password is another), RESOURCE_EXHAUSTED (BUSY,
+        RATE_LIMITED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RequestPasswordReset(self, request, context):
-        """Mails a code with which ResetPassword sets a new password. The answer is the same, in the same time, for an address that
-        has no account.
+        """Mails a code with which ResetPassword sets a new password. The answer is the same, in the same time, for an address
+        that has no account.
 
         Errors: RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo).
         """
@@ -354,8 +358,9 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResetPassword(self, request, context):
-        """Sets a new password with the code that was mailed, and ends all sessions. A second factor stays, and SignIn asks for it.
-        A ticket takes at most 5 wrong codes; then RequestPasswordReset again. Safe to retry with the same new password.
+        """Sets a new password with the code that was mailed, and ends all sessions. A second factor stays, and SignIn asks
+        for it. A ticket takes at most 5 wrong codes; then RequestPasswordReset again. Safe to retry with the same new
+        password.
 
         Errors: UNAUTHENTICATED (CODE_WRONG: as in ConfirmSignUp), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
         """
@@ -364,18 +369,19 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EnrollTotp(self, request, context):
-        """Makes a new secret for one-time codes (RFC 6238: SHA-1, 6 digits, 30 seconds). It is asked for once ConfirmTotp has seen
-        a code of it; asking again before that makes another.
+        """Makes a new secret for one-time codes (RFC 6238: SHA-1, 6 digits, 30 seconds). It is asked for once ConfirmTotp has
+        seen a code of it; asking again before that makes another.
 
-        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG), FAILED_PRECONDITION (TOTP_ENROLLED: RemoveTotp first), RESOURCE_EXHAUSTED
-        (BUSY, RATE_LIMITED).
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG), FAILED_PRECONDITION (TOTP_ENROLLED: RemoveTotp first),
+        RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmTotp(self, request, context):
-        """Turns one-time codes on, with a code of the secret from EnrollTotp, and returns ten recovery codes. They are shown once.
+        """Turns one-time codes on, with a code of the secret from EnrollTotp, and returns ten recovery codes. They are shown
+        once.
 
         Errors: UNAUTHENTICATED (CODE_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED: EnrollTotp first; TOTP_ENROLLED),
         RESOURCE_EXHAUSTED (RATE_LIMITED).
@@ -385,10 +391,11 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveTotp(self, request, context):
-        """Turns one-time codes off, with the password and a one-time code or a recovery code; the recovery codes are gone, too.
+        """Turns one-time codes off, with the password and a one-time code or a recovery code; the recovery codes are gone,
+        too.
 
-        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED), RESOURCE_EXHAUSTED (BUSY,
-        RATE_LIMITED).
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED),
+        RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -412,8 +419,8 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetConsent(self, request, context):
-        """Gives or withdraws consent to one purpose; says from when on that is in force. What was stored stays until it is deleted.
-        Safe to retry.
+        """Gives or withdraws consent to one purpose; says from when on that is in force. What was stored stays until it is
+        deleted. Safe to retry.
 
         Errors: INVALID_ARGUMENT (REQUEST_INVALID: also for a text_version that is not the present one).
         """
@@ -422,11 +429,12 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateGrant(self, request, context):
-        """Lets one clinician or researcher read chosen families until a time. Safe to retry with the same request_id: the first
-        answer is returned for 24 hours.
+        """Lets one clinician or researcher read chosen families until a time. Safe to retry with the same request_id: the
+        first answer is returned for 24 hours.
 
-        Errors: NOT_FOUND (READER_NOT_FOUND: nobody with this id can be named), PERMISSION_DENIED (CONSENT_MISSING: a researcher needs
-        PURPOSE_RESEARCH), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (GRANTS_FULL: at most 100 in force).
+        Errors: NOT_FOUND (READER_NOT_FOUND: nobody with this id can be named), PERMISSION_DENIED (CONSENT_MISSING: a
+        researcher needs PURPOSE_RESEARCH), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (GRANTS_FULL: at most
+        100 in force).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -460,11 +468,11 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteAccount(self, request, context):
-        """Asks for the erasure of the account and everything in it. It begins after the grace period; until then signing in keeps
-        the account. All sessions end. The receipt secret is the only way to ask what became of it: keep it.
+        """Asks for the erasure of the account and everything in it. It begins after the grace period; until then signing in
+        keeps the account. All sessions end. The receipt secret is the only way to ask what became of it: keep it.
 
-        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG: with one-time codes on, one is needed), RESOURCE_EXHAUSTED (BUSY,
-        RATE_LIMITED).
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG: with one-time codes on, one is needed), RESOURCE_EXHAUSTED
+        (BUSY, RATE_LIMITED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -481,8 +489,8 @@ class AuthServiceServicer:
 
     def GetJwks(self, request, context):
         """Returns the public keys that verify access tokens, as a JSON Web Key Set (RFC 7517, RFC 8037), content type
-        application/json. A new key is here 60 seconds before it signs, and an old one until the last token that it signed is
-        dead: ask again every few seconds at most, and keep the last answer when asking fails. Safe to retry.
+        application/json. A new key is here 60 seconds before it signs, and an old one until the last token that it signed
+        is dead: ask again every few seconds at most, and keep the last answer when asking fails. Safe to retry.
 
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the address and the form are those of RFC 7517, not ours
         """
@@ -491,8 +499,8 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateAccount(self, request, context):
-        """Makes an account for somebody else, with its address taken as confirmed. A password for one use is mailed there: the first
-        sign-in asks for a new one. For operators.
+        """Makes an account for somebody else, with its address taken as confirmed. A password for one use is mailed there:
+        the first sign-in asks for a new one. For operators.
 
         Errors: ALREADY_EXISTS (EMAIL_TAKEN, REQUEST_ID_REUSED), PERMISSION_DENIED (ROLE_MISSING).
         """
@@ -501,7 +509,8 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FindAccount(self, request, context):
-        """Finds an account by its address or its id; tells its state and roles, and nothing of its data. For operators. Safe to retry.
+        """Finds an account by its address or its id; tells its state and roles, and nothing of its data. For operators. Safe
+        to retry.
 
         Errors: NOT_FOUND (ACCOUNT_NOT_FOUND), PERMISSION_DENIED (ROLE_MISSING).
         """
@@ -510,11 +519,11 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetAccountState(self, request, context):
-        """Suspends, disables or reinstates an account: calls and open streams are refused within 5 seconds. For operators. Safe to
-        retry.
+        """Suspends, disables or reinstates an account: calls and open streams are refused within 5 seconds. For operators.
+        Safe to retry.
 
-        Errors: NOT_FOUND (ACCOUNT_NOT_FOUND), PERMISSION_DENIED (ROLE_MISSING), INVALID_ARGUMENT (REQUEST_INVALID: also for one's own
-        account).
+        Errors: NOT_FOUND (ACCOUNT_NOT_FOUND), PERMISSION_DENIED (ROLE_MISSING), INVALID_ARGUMENT (REQUEST_INVALID: also
+        for one's own account).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -704,9 +713,9 @@ class AuthService:
     """Accounts, sessions, consent, sharing and erasure. What each RPC needs stands in its `access` option.
 
     Errors common to all RPCs: INVALID_ARGUMENT (REQUEST_INVALID), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
-    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that need
-    a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED (ACCOUNT_SUSPENDED,
-    ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
+    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that
+    need a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED
+    (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
     """
 
     @staticmethod

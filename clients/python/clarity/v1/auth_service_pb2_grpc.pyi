@@ -31,9 +31,9 @@ class AuthServiceStub:
     """Accounts, sessions, consent, sharing and erasure. What each RPC needs stands in its `access` option.
 
     Errors common to all RPCs: INVALID_ARGUMENT (REQUEST_INVALID), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
-    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that need
-    a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED (ACCOUNT_SUSPENDED,
-    ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
+    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that
+    need a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED
+    (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
     """
 
     @_typing.overload
@@ -41,54 +41,56 @@ class AuthServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuthServiceAsyncStub: ...
     SignUp: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.SignUpRequest, _auth_service_pb2.SignUpResponse]
-    """Asks for an account. Nothing is owned yet: a code is mailed to the address, and ConfirmSignUp with the code and the ticket
-    makes the account. The answer is the same, in the same time, for an address that has an account: its owner is mailed a
-    note instead of a code. Safe to retry with the same request_id: the first answer is returned for 24 hours.
+    """Asks for an account. Nothing is owned yet: a code is mailed to the address, and ConfirmSignUp with the code and the
+    ticket makes the account. The answer is the same, in the same time, for an address that has an account: its owner
+    is mailed a note instead of a code. Safe to retry with the same request_id: the first answer is returned for 24
+    hours.
 
-    Errors: ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo), FAILED_PRECONDITION
-    (FEATURE_OFF: the operator makes the accounts).
+    Errors: ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo),
+    FAILED_PRECONDITION (FEATURE_OFF: the operator makes the accounts).
     """
     ConfirmSignUp: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.ConfirmSignUpRequest, _auth_service_pb2.ConfirmSignUpResponse]
-    """Makes the account of a sign-up, with the code that was mailed. A repeat with the same code answers the same for as long
-    as the code would have lasted. A ticket takes at most 5 wrong codes; then ResendConfirmation.
+    """Makes the account of a sign-up, with the code that was mailed. A repeat with the same code answers the same for as
+    long as the code would have lasted. A ticket takes at most 5 wrong codes; then ResendConfirmation.
 
-    Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; the same answer for a code that has expired or been
-    used up, and for an unknown ticket, with 0), ALREADY_EXISTS (EMAIL_TAKEN: the address was confirmed elsewhere meanwhile),
-    RESOURCE_EXHAUSTED (RATE_LIMITED).
+    Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; the same answer for a code that has expired or
+    been used up, and for an unknown ticket, with 0), ALREADY_EXISTS (EMAIL_TAKEN: the address was confirmed elsewhere
+    meanwhile), RESOURCE_EXHAUSTED (RATE_LIMITED).
     """
     ResendConfirmation: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.ResendConfirmationRequest, _auth_service_pb2.ResendConfirmationResponse]
-    """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one, and
-    at most 5 times a ticket. The answer is the same where nothing is mailed.
+    """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one,
+    and at most 5 times a ticket. The answer is the same where nothing is mailed.
 
     Errors: RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo).
     """
     SignIn: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.SignInRequest, _auth_service_pb2.SignInResponse]
-    """Begins a session, or says what else is asked for. Safe to retry with the same request_id for 60 seconds: the same answer
-    is returned. Signing in to an account that waits for its erasure keeps it.
+    """Begins a session, or says what else is asked for. Safe to retry with the same request_id for 60 seconds: the same
+    answer is returned. Signing in to an account that waits for its erasure keeps it.
 
-    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the same answer, in the same time, for an unknown address and for a wrong
-    password), PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED: told only with the right password; SCOPE_NOT_ALLOWED),
-    ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo).
+    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the same answer, in the same time, for an unknown address and for a
+    wrong password), PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED: told only with the right password;
+    SCOPE_NOT_ALLOWED), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo).
     """
     AnswerChallenge: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.AnswerChallengeRequest, _auth_service_pb2.AnswerChallengeResponse]
-    """Answers what SignIn asked for and begins the session, or says what is asked for next. A ticket takes at most 5 wrong
-    answers and lasts 5 minutes; then SignIn again. A one-time code is taken once, whoever sends it. Safe to retry with the
-    same request_id for 60 seconds.
+    """Answers what SignIn asked for and begins the session, or says what is asked for next. A ticket takes at most 5
+    wrong answers and lasts 5 minutes; then SignIn again. A one-time code is taken once, whoever sends it. Safe to
+    retry with the same request_id for 60 seconds.
 
-    Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; CHALLENGE_ENDED: SignIn again), INVALID_ARGUMENT
-    (REQUEST_INVALID: also where the answer is of another kind than the challenge), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
+    Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; CHALLENGE_ENDED: SignIn again),
+    INVALID_ARGUMENT (REQUEST_INVALID: also where the answer is of another kind than the challenge), RESOURCE_EXHAUSTED
+    (BUSY, RATE_LIMITED).
     """
     RefreshSession: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.RefreshSessionRequest, _auth_service_pb2.RefreshSessionResponse]
-    """Spends a refresh token and returns its successor with a new access token. If the reply is lost, repeat the call with
-    the same token and request_id within 60 seconds: the same successor is returned. Any other use of a spent token ends
-    the session.
+    """Spends a refresh token and returns its successor with a new access token. If the reply is lost, repeat the call
+    with the same token and request_id within 60 seconds: the same successor is returned. Any other use of a spent
+    token ends the session.
 
-    Errors: UNAUTHENTICATED (REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED: sign in), PERMISSION_DENIED (ACCOUNT_SUSPENDED,
-    ACCOUNT_DISABLED), RESOURCE_EXHAUSTED (RATE_LIMITED).
+    Errors: UNAUTHENTICATED (REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED: sign in), PERMISSION_DENIED
+    (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED), RESOURCE_EXHAUSTED (RATE_LIMITED).
     """
     SignOut: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.SignOutRequest, _auth_service_pb2.SignOutResponse]
-    """Ends the session of the calling token, or all of the account's: refresh tokens are refused at once, access tokens and
-    open streams within 5 seconds. A retry answers UNAUTHENTICATED (SESSION_ENDED), which means it is done.
+    """Ends the session of the calling token, or all of the account's: refresh tokens are refused at once, access tokens
+    and open streams within 5 seconds. A retry answers UNAUTHENTICATED (SESSION_ENDED), which means it is done.
     """
     ListSessions: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.ListSessionsRequest, _auth_service_pb2.ListSessionsResponse]
     """Lists the account's sessions that have not ended, the newest first. Safe to retry.
@@ -103,10 +105,11 @@ class AuthServiceStub:
     GetAccount: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.GetAccountRequest, _auth_service_pb2.GetAccountResponse]
     """Returns the account of the calling token. Safe to retry."""
     UpdateAccount: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.UpdateAccountRequest, _auth_service_pb2.UpdateAccountResponse]
-    """Changes the fields of the mask. A new address counts once ConfirmEmail has its code: until then it is in new_email, and the
-    old address is told. The answer is the same for an address that somebody else has. Safe to retry.
+    """Changes the fields of the mask. A new address counts once ConfirmEmail has its code: until then it is in new_email,
+    and the old address is told. The answer is the same for an address that somebody else has. Safe to retry.
 
-    Errors: INVALID_ARGUMENT (REQUEST_INVALID: also for a path that cannot be changed), RESOURCE_EXHAUSTED (RATE_LIMITED).
+    Errors: INVALID_ARGUMENT (REQUEST_INVALID: also for a path that cannot be changed), RESOURCE_EXHAUSTED
+    (RATE_LIMITED).
     """
     ConfirmEmail: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.ConfirmEmailRequest, _auth_service_pb2.ConfirmEmailResponse]
     """Makes the new address count, with the code that was mailed to it. Safe to retry as ConfirmSignUp is.
@@ -116,38 +119,42 @@ class AuthServiceStub:
     ChangePassword: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.ChangePasswordRequest, _auth_service_pb2.ChangePasswordResponse]
     """Changes the password and ends all other sessions; the calling one stays.
 
-    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the present password is another), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
+    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the present password is another), RESOURCE_EXHAUSTED (BUSY,
+    RATE_LIMITED).
     """
     RequestPasswordReset: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.RequestPasswordResetRequest, _auth_service_pb2.RequestPasswordResetResponse]
-    """Mails a code with which ResetPassword sets a new password. The answer is the same, in the same time, for an address that
-    has no account.
+    """Mails a code with which ResetPassword sets a new password. The answer is the same, in the same time, for an address
+    that has no account.
 
     Errors: RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo).
     """
     ResetPassword: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.ResetPasswordRequest, _auth_service_pb2.ResetPasswordResponse]
-    """Sets a new password with the code that was mailed, and ends all sessions. A second factor stays, and SignIn asks for it.
-    A ticket takes at most 5 wrong codes; then RequestPasswordReset again. Safe to retry with the same new password.
+    """Sets a new password with the code that was mailed, and ends all sessions. A second factor stays, and SignIn asks
+    for it. A ticket takes at most 5 wrong codes; then RequestPasswordReset again. Safe to retry with the same new
+    password.
 
     Errors: UNAUTHENTICATED (CODE_WRONG: as in ConfirmSignUp), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
     """
     EnrollTotp: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.EnrollTotpRequest, _auth_service_pb2.EnrollTotpResponse]
-    """Makes a new secret for one-time codes (RFC 6238: SHA-1, 6 digits, 30 seconds). It is asked for once ConfirmTotp has seen
-    a code of it; asking again before that makes another.
+    """Makes a new secret for one-time codes (RFC 6238: SHA-1, 6 digits, 30 seconds). It is asked for once ConfirmTotp has
+    seen a code of it; asking again before that makes another.
 
-    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG), FAILED_PRECONDITION (TOTP_ENROLLED: RemoveTotp first), RESOURCE_EXHAUSTED
-    (BUSY, RATE_LIMITED).
+    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG), FAILED_PRECONDITION (TOTP_ENROLLED: RemoveTotp first),
+    RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
     """
     ConfirmTotp: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.ConfirmTotpRequest, _auth_service_pb2.ConfirmTotpResponse]
-    """Turns one-time codes on, with a code of the secret from EnrollTotp, and returns ten recovery codes. They are shown once.
+    """Turns one-time codes on, with a code of the secret from EnrollTotp, and returns ten recovery codes. They are shown
+    once.
 
     Errors: UNAUTHENTICATED (CODE_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED: EnrollTotp first; TOTP_ENROLLED),
     RESOURCE_EXHAUSTED (RATE_LIMITED).
     """
     RemoveTotp: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.RemoveTotpRequest, _auth_service_pb2.RemoveTotpResponse]
-    """Turns one-time codes off, with the password and a one-time code or a recovery code; the recovery codes are gone, too.
+    """Turns one-time codes off, with the password and a one-time code or a recovery code; the recovery codes are gone,
+    too.
 
-    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED), RESOURCE_EXHAUSTED (BUSY,
-    RATE_LIMITED).
+    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED),
+    RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
     """
     CreateRecoveryCodes: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.CreateRecoveryCodesRequest, _auth_service_pb2.CreateRecoveryCodesResponse]
     """Replaces the recovery codes by ten new ones. They are shown once.
@@ -158,17 +165,18 @@ class AuthServiceStub:
     ListConsents: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.ListConsentsRequest, _auth_service_pb2.ListConsentsResponse]
     """Lists the consents, one for every purpose. Safe to retry."""
     SetConsent: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.SetConsentRequest, _auth_service_pb2.SetConsentResponse]
-    """Gives or withdraws consent to one purpose; says from when on that is in force. What was stored stays until it is deleted.
-    Safe to retry.
+    """Gives or withdraws consent to one purpose; says from when on that is in force. What was stored stays until it is
+    deleted. Safe to retry.
 
     Errors: INVALID_ARGUMENT (REQUEST_INVALID: also for a text_version that is not the present one).
     """
     CreateGrant: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.CreateGrantRequest, _auth_service_pb2.CreateGrantResponse]
-    """Lets one clinician or researcher read chosen families until a time. Safe to retry with the same request_id: the first
-    answer is returned for 24 hours.
+    """Lets one clinician or researcher read chosen families until a time. Safe to retry with the same request_id: the
+    first answer is returned for 24 hours.
 
-    Errors: NOT_FOUND (READER_NOT_FOUND: nobody with this id can be named), PERMISSION_DENIED (CONSENT_MISSING: a researcher needs
-    PURPOSE_RESEARCH), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (GRANTS_FULL: at most 100 in force).
+    Errors: NOT_FOUND (READER_NOT_FOUND: nobody with this id can be named), PERMISSION_DENIED (CONSENT_MISSING: a
+    researcher needs PURPOSE_RESEARCH), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (GRANTS_FULL: at most
+    100 in force).
     """
     ListGrants: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.ListGrantsRequest, _auth_service_pb2.ListGrantsResponse]
     """Lists the grants that the account has given, or those it may read by, the newest first. Safe to retry.
@@ -186,11 +194,11 @@ class AuthServiceStub:
     Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
     """
     DeleteAccount: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.DeleteAccountRequest, _auth_service_pb2.DeleteAccountResponse]
-    """Asks for the erasure of the account and everything in it. It begins after the grace period; until then signing in keeps
-    the account. All sessions end. The receipt secret is the only way to ask what became of it: keep it.
+    """Asks for the erasure of the account and everything in it. It begins after the grace period; until then signing in
+    keeps the account. All sessions end. The receipt secret is the only way to ask what became of it: keep it.
 
-    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG: with one-time codes on, one is needed), RESOURCE_EXHAUSTED (BUSY,
-    RATE_LIMITED).
+    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG: with one-time codes on, one is needed), RESOURCE_EXHAUSTED
+    (BUSY, RATE_LIMITED).
     """
     GetErasureReceipt: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.GetErasureReceiptRequest, _auth_service_pb2.GetErasureReceiptResponse]
     """Tells what became of an erasure. Safe to retry.
@@ -199,28 +207,29 @@ class AuthServiceStub:
     """
     GetJwks: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.GetJwksRequest, _httpbody_pb2.HttpBody]
     """Returns the public keys that verify access tokens, as a JSON Web Key Set (RFC 7517, RFC 8037), content type
-    application/json. A new key is here 60 seconds before it signs, and an old one until the last token that it signed is
-    dead: ask again every few seconds at most, and keep the last answer when asking fails. Safe to retry.
+    application/json. A new key is here 60 seconds before it signs, and an old one until the last token that it signed
+    is dead: ask again every few seconds at most, and keep the last answer when asking fails. Safe to retry.
 
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the address and the form are those of RFC 7517, not ours
     """
     CreateAccount: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.CreateAccountRequest, _auth_service_pb2.CreateAccountResponse]
-    """Makes an account for somebody else, with its address taken as confirmed. A password for one use is mailed there: the first
-    sign-in asks for a new one. For operators.
+    """Makes an account for somebody else, with its address taken as confirmed. A password for one use is mailed there:
+    the first sign-in asks for a new one. For operators.
 
     Errors: ALREADY_EXISTS (EMAIL_TAKEN, REQUEST_ID_REUSED), PERMISSION_DENIED (ROLE_MISSING).
     """
     FindAccount: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.FindAccountRequest, _auth_service_pb2.FindAccountResponse]
-    """Finds an account by its address or its id; tells its state and roles, and nothing of its data. For operators. Safe to retry.
+    """Finds an account by its address or its id; tells its state and roles, and nothing of its data. For operators. Safe
+    to retry.
 
     Errors: NOT_FOUND (ACCOUNT_NOT_FOUND), PERMISSION_DENIED (ROLE_MISSING).
     """
     SetAccountState: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.SetAccountStateRequest, _auth_service_pb2.SetAccountStateResponse]
-    """Suspends, disables or reinstates an account: calls and open streams are refused within 5 seconds. For operators. Safe to
-    retry.
+    """Suspends, disables or reinstates an account: calls and open streams are refused within 5 seconds. For operators.
+    Safe to retry.
 
-    Errors: NOT_FOUND (ACCOUNT_NOT_FOUND), PERMISSION_DENIED (ROLE_MISSING), INVALID_ARGUMENT (REQUEST_INVALID: also for one's own
-    account).
+    Errors: NOT_FOUND (ACCOUNT_NOT_FOUND), PERMISSION_DENIED (ROLE_MISSING), INVALID_ARGUMENT (REQUEST_INVALID: also
+    for one's own account).
     """
     SetAccountRoles: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.SetAccountRolesRequest, _auth_service_pb2.SetAccountRolesResponse]
     """Gives an account exactly these roles, and ends its sessions. For operators. Safe to retry.
@@ -233,61 +242,63 @@ class AuthServiceAsyncStub(AuthServiceStub):
     """Accounts, sessions, consent, sharing and erasure. What each RPC needs stands in its `access` option.
 
     Errors common to all RPCs: INVALID_ARGUMENT (REQUEST_INVALID), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
-    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that need
-    a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED (ACCOUNT_SUSPENDED,
-    ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
+    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that
+    need a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED
+    (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SignUp: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.SignUpRequest, _auth_service_pb2.SignUpResponse]  # type: ignore[assignment]
-    """Asks for an account. Nothing is owned yet: a code is mailed to the address, and ConfirmSignUp with the code and the ticket
-    makes the account. The answer is the same, in the same time, for an address that has an account: its owner is mailed a
-    note instead of a code. Safe to retry with the same request_id: the first answer is returned for 24 hours.
+    """Asks for an account. Nothing is owned yet: a code is mailed to the address, and ConfirmSignUp with the code and the
+    ticket makes the account. The answer is the same, in the same time, for an address that has an account: its owner
+    is mailed a note instead of a code. Safe to retry with the same request_id: the first answer is returned for 24
+    hours.
 
-    Errors: ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo), FAILED_PRECONDITION
-    (FEATURE_OFF: the operator makes the accounts).
+    Errors: ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo),
+    FAILED_PRECONDITION (FEATURE_OFF: the operator makes the accounts).
     """
     ConfirmSignUp: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ConfirmSignUpRequest, _auth_service_pb2.ConfirmSignUpResponse]  # type: ignore[assignment]
-    """Makes the account of a sign-up, with the code that was mailed. A repeat with the same code answers the same for as long
-    as the code would have lasted. A ticket takes at most 5 wrong codes; then ResendConfirmation.
+    """Makes the account of a sign-up, with the code that was mailed. A repeat with the same code answers the same for as
+    long as the code would have lasted. A ticket takes at most 5 wrong codes; then ResendConfirmation.
 
-    Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; the same answer for a code that has expired or been
-    used up, and for an unknown ticket, with 0), ALREADY_EXISTS (EMAIL_TAKEN: the address was confirmed elsewhere meanwhile),
-    RESOURCE_EXHAUSTED (RATE_LIMITED).
+    Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; the same answer for a code that has expired or
+    been used up, and for an unknown ticket, with 0), ALREADY_EXISTS (EMAIL_TAKEN: the address was confirmed elsewhere
+    meanwhile), RESOURCE_EXHAUSTED (RATE_LIMITED).
     """
     ResendConfirmation: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ResendConfirmationRequest, _auth_service_pb2.ResendConfirmationResponse]  # type: ignore[assignment]
-    """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one, and
-    at most 5 times a ticket. The answer is the same where nothing is mailed.
+    """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one,
+    and at most 5 times a ticket. The answer is the same where nothing is mailed.
 
     Errors: RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo).
     """
     SignIn: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.SignInRequest, _auth_service_pb2.SignInResponse]  # type: ignore[assignment]
-    """Begins a session, or says what else is asked for. Safe to retry with the same request_id for 60 seconds: the same answer
-    is returned. Signing in to an account that waits for its erasure keeps it.
+    """Begins a session, or says what else is asked for. Safe to retry with the same request_id for 60 seconds: the same
+    answer is returned. Signing in to an account that waits for its erasure keeps it.
 
-    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the same answer, in the same time, for an unknown address and for a wrong
-    password), PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED: told only with the right password; SCOPE_NOT_ALLOWED),
-    ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo).
+    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the same answer, in the same time, for an unknown address and for a
+    wrong password), PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED: told only with the right password;
+    SCOPE_NOT_ALLOWED), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo).
     """
     AnswerChallenge: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.AnswerChallengeRequest, _auth_service_pb2.AnswerChallengeResponse]  # type: ignore[assignment]
-    """Answers what SignIn asked for and begins the session, or says what is asked for next. A ticket takes at most 5 wrong
-    answers and lasts 5 minutes; then SignIn again. A one-time code is taken once, whoever sends it. Safe to retry with the
-    same request_id for 60 seconds.
+    """Answers what SignIn asked for and begins the session, or says what is asked for next. A ticket takes at most 5
+    wrong answers and lasts 5 minutes; then SignIn again. A one-time code is taken once, whoever sends it. Safe to
+    retry with the same request_id for 60 seconds.
 
-    Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; CHALLENGE_ENDED: SignIn again), INVALID_ARGUMENT
-    (REQUEST_INVALID: also where the answer is of another kind than the challenge), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
+    Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; CHALLENGE_ENDED: SignIn again),
+    INVALID_ARGUMENT (REQUEST_INVALID: also where the answer is of another kind than the challenge), RESOURCE_EXHAUSTED
+    (BUSY, RATE_LIMITED).
     """
     RefreshSession: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.RefreshSessionRequest, _auth_service_pb2.RefreshSessionResponse]  # type: ignore[assignment]
-    """Spends a refresh token and returns its successor with a new access token. If the reply is lost, repeat the call with
-    the same token and request_id within 60 seconds: the same successor is returned. Any other use of a spent token ends
-    the session.
+    """Spends a refresh token and returns its successor with a new access token. If the reply is lost, repeat the call
+    with the same token and request_id within 60 seconds: the same successor is returned. Any other use of a spent
+    token ends the session.
 
-    Errors: UNAUTHENTICATED (REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED: sign in), PERMISSION_DENIED (ACCOUNT_SUSPENDED,
-    ACCOUNT_DISABLED), RESOURCE_EXHAUSTED (RATE_LIMITED).
+    Errors: UNAUTHENTICATED (REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED: sign in), PERMISSION_DENIED
+    (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED), RESOURCE_EXHAUSTED (RATE_LIMITED).
     """
     SignOut: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.SignOutRequest, _auth_service_pb2.SignOutResponse]  # type: ignore[assignment]
-    """Ends the session of the calling token, or all of the account's: refresh tokens are refused at once, access tokens and
-    open streams within 5 seconds. A retry answers UNAUTHENTICATED (SESSION_ENDED), which means it is done.
+    """Ends the session of the calling token, or all of the account's: refresh tokens are refused at once, access tokens
+    and open streams within 5 seconds. A retry answers UNAUTHENTICATED (SESSION_ENDED), which means it is done.
     """
     ListSessions: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ListSessionsRequest, _auth_service_pb2.ListSessionsResponse]  # type: ignore[assignment]
     """Lists the account's sessions that have not ended, the newest first. Safe to retry.
@@ -302,10 +313,11 @@ class AuthServiceAsyncStub(AuthServiceStub):
     GetAccount: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.GetAccountRequest, _auth_service_pb2.GetAccountResponse]  # type: ignore[assignment]
     """Returns the account of the calling token. Safe to retry."""
     UpdateAccount: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.UpdateAccountRequest, _auth_service_pb2.UpdateAccountResponse]  # type: ignore[assignment]
-    """Changes the fields of the mask. A new address counts once ConfirmEmail has its code: until then it is in new_email, and the
-    old address is told. The answer is the same for an address that somebody else has. Safe to retry.
+    """Changes the fields of the mask. A new address counts once ConfirmEmail has its code: until then it is in new_email,
+    and the old address is told. The answer is the same for an address that somebody else has. Safe to retry.
 
-    Errors: INVALID_ARGUMENT (REQUEST_INVALID: also for a path that cannot be changed), RESOURCE_EXHAUSTED (RATE_LIMITED).
+    Errors: INVALID_ARGUMENT (REQUEST_INVALID: also for a path that cannot be changed), RESOURCE_EXHAUSTED
+    (RATE_LIMITED).
     """
     ConfirmEmail: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ConfirmEmailRequest, _auth_service_pb2.ConfirmEmailResponse]  # type: ignore[assignment]
     """Makes the new address count, with the code that was mailed to it. Safe to retry as ConfirmSignUp is.
@@ -315,38 +327,42 @@ class AuthServiceAsyncStub(AuthServiceStub):
     ChangePassword: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ChangePasswordRequest, _auth_service_pb2.ChangePasswordResponse]  # type: ignore[assignment]
     """Changes the password and ends all other sessions; the calling one stays.
 
-    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the present password is another), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
+    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the present password is another), RESOURCE_EXHAUSTED (BUSY,
+    RATE_LIMITED).
     """
     RequestPasswordReset: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.RequestPasswordResetRequest, _auth_service_pb2.RequestPasswordResetResponse]  # type: ignore[assignment]
-    """Mails a code with which ResetPassword sets a new password. The answer is the same, in the same time, for an address that
-    has no account.
+    """Mails a code with which ResetPassword sets a new password. The answer is the same, in the same time, for an address
+    that has no account.
 
     Errors: RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo).
     """
     ResetPassword: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ResetPasswordRequest, _auth_service_pb2.ResetPasswordResponse]  # type: ignore[assignment]
-    """Sets a new password with the code that was mailed, and ends all sessions. A second factor stays, and SignIn asks for it.
-    A ticket takes at most 5 wrong codes; then RequestPasswordReset again. Safe to retry with the same new password.
+    """Sets a new password with the code that was mailed, and ends all sessions. A second factor stays, and SignIn asks
+    for it. A ticket takes at most 5 wrong codes; then RequestPasswordReset again. Safe to retry with the same new
+    password.
 
     Errors: UNAUTHENTICATED (CODE_WRONG: as in ConfirmSignUp), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
     """
     EnrollTotp: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.EnrollTotpRequest, _auth_service_pb2.EnrollTotpResponse]  # type: ignore[assignment]
-    """Makes a new secret for one-time codes (RFC 6238: SHA-1, 6 digits, 30 seconds). It is asked for once ConfirmTotp has seen
-    a code of it; asking again before that makes another.
+    """Makes a new secret for one-time codes (RFC 6238: SHA-1, 6 digits, 30 seconds). It is asked for once ConfirmTotp has
+    seen a code of it; asking again before that makes another.
 
-    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG), FAILED_PRECONDITION (TOTP_ENROLLED: RemoveTotp first), RESOURCE_EXHAUSTED
-    (BUSY, RATE_LIMITED).
+    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG), FAILED_PRECONDITION (TOTP_ENROLLED: RemoveTotp first),
+    RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
     """
     ConfirmTotp: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ConfirmTotpRequest, _auth_service_pb2.ConfirmTotpResponse]  # type: ignore[assignment]
-    """Turns one-time codes on, with a code of the secret from EnrollTotp, and returns ten recovery codes. They are shown once.
+    """Turns one-time codes on, with a code of the secret from EnrollTotp, and returns ten recovery codes. They are shown
+    once.
 
     Errors: UNAUTHENTICATED (CODE_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED: EnrollTotp first; TOTP_ENROLLED),
     RESOURCE_EXHAUSTED (RATE_LIMITED).
     """
     RemoveTotp: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.RemoveTotpRequest, _auth_service_pb2.RemoveTotpResponse]  # type: ignore[assignment]
-    """Turns one-time codes off, with the password and a one-time code or a recovery code; the recovery codes are gone, too.
+    """Turns one-time codes off, with the password and a one-time code or a recovery code; the recovery codes are gone,
+    too.
 
-    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED), RESOURCE_EXHAUSTED (BUSY,
-    RATE_LIMITED).
+    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED),
+    RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
     """
     CreateRecoveryCodes: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.CreateRecoveryCodesRequest, _auth_service_pb2.CreateRecoveryCodesResponse]  # type: ignore[assignment]
     """Replaces the recovery codes by ten new ones. They are shown once.
@@ -357,17 +373,18 @@ class AuthServiceAsyncStub(AuthServiceStub):
     ListConsents: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ListConsentsRequest, _auth_service_pb2.ListConsentsResponse]  # type: ignore[assignment]
     """Lists the consents, one for every purpose. Safe to retry."""
     SetConsent: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.SetConsentRequest, _auth_service_pb2.SetConsentResponse]  # type: ignore[assignment]
-    """Gives or withdraws consent to one purpose; says from when on that is in force. What was stored stays until it is deleted.
-    Safe to retry.
+    """Gives or withdraws consent to one purpose; says from when on that is in force. What was stored stays until it is
+    deleted. Safe to retry.
 
     Errors: INVALID_ARGUMENT (REQUEST_INVALID: also for a text_version that is not the present one).
     """
     CreateGrant: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.CreateGrantRequest, _auth_service_pb2.CreateGrantResponse]  # type: ignore[assignment]
-    """Lets one clinician or researcher read chosen families until a time. Safe to retry with the same request_id: the first
-    answer is returned for 24 hours.
+    """Lets one clinician or researcher read chosen families until a time. Safe to retry with the same request_id: the
+    first answer is returned for 24 hours.
 
-    Errors: NOT_FOUND (READER_NOT_FOUND: nobody with this id can be named), PERMISSION_DENIED (CONSENT_MISSING: a researcher needs
-    PURPOSE_RESEARCH), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (GRANTS_FULL: at most 100 in force).
+    Errors: NOT_FOUND (READER_NOT_FOUND: nobody with this id can be named), PERMISSION_DENIED (CONSENT_MISSING: a
+    researcher needs PURPOSE_RESEARCH), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (GRANTS_FULL: at most
+    100 in force).
     """
     ListGrants: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ListGrantsRequest, _auth_service_pb2.ListGrantsResponse]  # type: ignore[assignment]
     """Lists the grants that the account has given, or those it may read by, the newest first. Safe to retry.
@@ -385,11 +402,11 @@ class AuthServiceAsyncStub(AuthServiceStub):
     Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
     """
     DeleteAccount: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.DeleteAccountRequest, _auth_service_pb2.DeleteAccountResponse]  # type: ignore[assignment]
-    """Asks for the erasure of the account and everything in it. It begins after the grace period; until then signing in keeps
-    the account. All sessions end. The receipt secret is the only way to ask what became of it: keep it.
+    """Asks for the erasure of the account and everything in it. It begins after the grace period; until then signing in
+    keeps the account. All sessions end. The receipt secret is the only way to ask what became of it: keep it.
 
-    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG: with one-time codes on, one is needed), RESOURCE_EXHAUSTED (BUSY,
-    RATE_LIMITED).
+    Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG: with one-time codes on, one is needed), RESOURCE_EXHAUSTED
+    (BUSY, RATE_LIMITED).
     """
     GetErasureReceipt: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.GetErasureReceiptRequest, _auth_service_pb2.GetErasureReceiptResponse]  # type: ignore[assignment]
     """Tells what became of an erasure. Safe to retry.
@@ -398,28 +415,29 @@ class AuthServiceAsyncStub(AuthServiceStub):
     """
     GetJwks: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.GetJwksRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Returns the public keys that verify access tokens, as a JSON Web Key Set (RFC 7517, RFC 8037), content type
-    application/json. A new key is here 60 seconds before it signs, and an old one until the last token that it signed is
-    dead: ask again every few seconds at most, and keep the last answer when asking fails. Safe to retry.
+    application/json. A new key is here 60 seconds before it signs, and an old one until the last token that it signed
+    is dead: ask again every few seconds at most, and keep the last answer when asking fails. Safe to retry.
 
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the address and the form are those of RFC 7517, not ours
     """
     CreateAccount: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.CreateAccountRequest, _auth_service_pb2.CreateAccountResponse]  # type: ignore[assignment]
-    """Makes an account for somebody else, with its address taken as confirmed. A password for one use is mailed there: the first
-    sign-in asks for a new one. For operators.
+    """Makes an account for somebody else, with its address taken as confirmed. A password for one use is mailed there:
+    the first sign-in asks for a new one. For operators.
 
     Errors: ALREADY_EXISTS (EMAIL_TAKEN, REQUEST_ID_REUSED), PERMISSION_DENIED (ROLE_MISSING).
     """
     FindAccount: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.FindAccountRequest, _auth_service_pb2.FindAccountResponse]  # type: ignore[assignment]
-    """Finds an account by its address or its id; tells its state and roles, and nothing of its data. For operators. Safe to retry.
+    """Finds an account by its address or its id; tells its state and roles, and nothing of its data. For operators. Safe
+    to retry.
 
     Errors: NOT_FOUND (ACCOUNT_NOT_FOUND), PERMISSION_DENIED (ROLE_MISSING).
     """
     SetAccountState: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.SetAccountStateRequest, _auth_service_pb2.SetAccountStateResponse]  # type: ignore[assignment]
-    """Suspends, disables or reinstates an account: calls and open streams are refused within 5 seconds. For operators. Safe to
-    retry.
+    """Suspends, disables or reinstates an account: calls and open streams are refused within 5 seconds. For operators.
+    Safe to retry.
 
-    Errors: NOT_FOUND (ACCOUNT_NOT_FOUND), PERMISSION_DENIED (ROLE_MISSING), INVALID_ARGUMENT (REQUEST_INVALID: also for one's own
-    account).
+    Errors: NOT_FOUND (ACCOUNT_NOT_FOUND), PERMISSION_DENIED (ROLE_MISSING), INVALID_ARGUMENT (REQUEST_INVALID: also
+    for one's own account).
     """
     SetAccountRoles: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.SetAccountRolesRequest, _auth_service_pb2.SetAccountRolesResponse]  # type: ignore[assignment]
     """Gives an account exactly these roles, and ends its sessions. For operators. Safe to retry.
@@ -431,9 +449,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts, sessions, consent, sharing and erasure. What each RPC needs stands in its `access` option.
 
     Errors common to all RPCs: INVALID_ARGUMENT (REQUEST_INVALID), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
-    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that need
-    a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED (ACCOUNT_SUSPENDED,
-    ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
+    UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off), DEADLINE_EXCEEDED, INTERNAL. Common to all that
+    need a token: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED), PERMISSION_DENIED
+    (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING).
     """
 
     @_abc_1.abstractmethod
@@ -442,12 +460,13 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.SignUpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.SignUpResponse, _abc.Awaitable[_auth_service_pb2.SignUpResponse]]:
-        """Asks for an account. Nothing is owned yet: a code is mailed to the address, and ConfirmSignUp with the code and the ticket
-        makes the account. The answer is the same, in the same time, for an address that has an account: its owner is mailed a
-        note instead of a code. Safe to retry with the same request_id: the first answer is returned for 24 hours.
+        """Asks for an account. Nothing is owned yet: a code is mailed to the address, and ConfirmSignUp with the code and the
+        ticket makes the account. The answer is the same, in the same time, for an address that has an account: its owner
+        is mailed a note instead of a code. Safe to retry with the same request_id: the first answer is returned for 24
+        hours.
 
-        Errors: ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo), FAILED_PRECONDITION
-        (FEATURE_OFF: the operator makes the accounts).
+        Errors: ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo),
+        FAILED_PRECONDITION (FEATURE_OFF: the operator makes the accounts).
         """
 
     @_abc_1.abstractmethod
@@ -456,12 +475,12 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.ConfirmSignUpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.ConfirmSignUpResponse, _abc.Awaitable[_auth_service_pb2.ConfirmSignUpResponse]]:
-        """Makes the account of a sign-up, with the code that was mailed. A repeat with the same code answers the same for as long
-        as the code would have lasted. A ticket takes at most 5 wrong codes; then ResendConfirmation.
+        """Makes the account of a sign-up, with the code that was mailed. A repeat with the same code answers the same for as
+        long as the code would have lasted. A ticket takes at most 5 wrong codes; then ResendConfirmation.
 
-        Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; the same answer for a code that has expired or been
-        used up, and for an unknown ticket, with 0), ALREADY_EXISTS (EMAIL_TAKEN: the address was confirmed elsewhere meanwhile),
-        RESOURCE_EXHAUSTED (RATE_LIMITED).
+        Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; the same answer for a code that has expired or
+        been used up, and for an unknown ticket, with 0), ALREADY_EXISTS (EMAIL_TAKEN: the address was confirmed elsewhere
+        meanwhile), RESOURCE_EXHAUSTED (RATE_LIMITED).
         """
 
     @_abc_1.abstractmethod
@@ -470,8 +489,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.ResendConfirmationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.ResendConfirmationResponse, _abc.Awaitable[_auth_service_pb2.ResendConfirmationResponse]]:
-        """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one, and
-        at most 5 times a ticket. The answer is the same where nothing is mailed.
+        """Mails another code under the same ticket; the one before stops counting. Not before resend_time of the last one,
+        and at most 5 times a ticket. The answer is the same where nothing is mailed.
 
         Errors: RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo).
         """
@@ -482,12 +501,12 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.SignInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.SignInResponse, _abc.Awaitable[_auth_service_pb2.SignInResponse]]:
-        """Begins a session, or says what else is asked for. Safe to retry with the same request_id for 60 seconds: the same answer
-        is returned. Signing in to an account that waits for its erasure keeps it.
+        """Begins a session, or says what else is asked for. Safe to retry with the same request_id for 60 seconds: the same
+        answer is returned. Signing in to an account that waits for its erasure keeps it.
 
-        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the same answer, in the same time, for an unknown address and for a wrong
-        password), PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED: told only with the right password; SCOPE_NOT_ALLOWED),
-        ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo).
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the same answer, in the same time, for an unknown address and for a
+        wrong password), PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED: told only with the right password;
+        SCOPE_NOT_ALLOWED), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED: wait RetryInfo).
         """
 
     @_abc_1.abstractmethod
@@ -496,12 +515,13 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.AnswerChallengeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.AnswerChallengeResponse, _abc.Awaitable[_auth_service_pb2.AnswerChallengeResponse]]:
-        """Answers what SignIn asked for and begins the session, or says what is asked for next. A ticket takes at most 5 wrong
-        answers and lasts 5 minutes; then SignIn again. A one-time code is taken once, whoever sends it. Safe to retry with the
-        same request_id for 60 seconds.
+        """Answers what SignIn asked for and begins the session, or says what is asked for next. A ticket takes at most 5
+        wrong answers and lasts 5 minutes; then SignIn again. A one-time code is taken once, whoever sends it. Safe to
+        retry with the same request_id for 60 seconds.
 
-        Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; CHALLENGE_ENDED: SignIn again), INVALID_ARGUMENT
-        (REQUEST_INVALID: also where the answer is of another kind than the challenge), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
+        Errors: UNAUTHENTICATED (CODE_WRONG: with metadata `attempts_left`; CHALLENGE_ENDED: SignIn again),
+        INVALID_ARGUMENT (REQUEST_INVALID: also where the answer is of another kind than the challenge), RESOURCE_EXHAUSTED
+        (BUSY, RATE_LIMITED).
         """
 
     @_abc_1.abstractmethod
@@ -510,12 +530,12 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.RefreshSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.RefreshSessionResponse, _abc.Awaitable[_auth_service_pb2.RefreshSessionResponse]]:
-        """Spends a refresh token and returns its successor with a new access token. If the reply is lost, repeat the call with
-        the same token and request_id within 60 seconds: the same successor is returned. Any other use of a spent token ends
-        the session.
+        """Spends a refresh token and returns its successor with a new access token. If the reply is lost, repeat the call
+        with the same token and request_id within 60 seconds: the same successor is returned. Any other use of a spent
+        token ends the session.
 
-        Errors: UNAUTHENTICATED (REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED: sign in), PERMISSION_DENIED (ACCOUNT_SUSPENDED,
-        ACCOUNT_DISABLED), RESOURCE_EXHAUSTED (RATE_LIMITED).
+        Errors: UNAUTHENTICATED (REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED: sign in), PERMISSION_DENIED
+        (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED), RESOURCE_EXHAUSTED (RATE_LIMITED).
         """
 
     @_abc_1.abstractmethod
@@ -524,8 +544,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.SignOutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.SignOutResponse, _abc.Awaitable[_auth_service_pb2.SignOutResponse]]:
-        """Ends the session of the calling token, or all of the account's: refresh tokens are refused at once, access tokens and
-        open streams within 5 seconds. A retry answers UNAUTHENTICATED (SESSION_ENDED), which means it is done.
+        """Ends the session of the calling token, or all of the account's: refresh tokens are refused at once, access tokens
+        and open streams within 5 seconds. A retry answers UNAUTHENTICATED (SESSION_ENDED), which means it is done.
         """
 
     @_abc_1.abstractmethod
@@ -564,10 +584,11 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.UpdateAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.UpdateAccountResponse, _abc.Awaitable[_auth_service_pb2.UpdateAccountResponse]]:
-        """Changes the fields of the mask. A new address counts once ConfirmEmail has its code: until then it is in new_email, and the
-        old address is told. The answer is the same for an address that somebody else has. Safe to retry.
+        """Changes the fields of the mask. A new address counts once ConfirmEmail has its code: until then it is in new_email,
+        and the old address is told. The answer is the same for an address that somebody else has. Safe to retry.
 
-        Errors: INVALID_ARGUMENT (REQUEST_INVALID: also for a path that cannot be changed), RESOURCE_EXHAUSTED (RATE_LIMITED).
+        Errors: INVALID_ARGUMENT (REQUEST_INVALID: also for a path that cannot be changed), RESOURCE_EXHAUSTED
+        (RATE_LIMITED).
         """
 
     @_abc_1.abstractmethod
@@ -589,7 +610,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_auth_service_pb2.ChangePasswordResponse, _abc.Awaitable[_auth_service_pb2.ChangePasswordResponse]]:
         """Changes the password and ends all other sessions; the calling one stays.
 
-        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the present password is another), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG: the present password is another), RESOURCE_EXHAUSTED (BUSY,
+        RATE_LIMITED).
         """
 
     @_abc_1.abstractmethod
@@ -598,8 +620,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.RequestPasswordResetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.RequestPasswordResetResponse, _abc.Awaitable[_auth_service_pb2.RequestPasswordResetResponse]]:
-        """Mails a code with which ResetPassword sets a new password. The answer is the same, in the same time, for an address that
-        has no account.
+        """Mails a code with which ResetPassword sets a new password. The answer is the same, in the same time, for an address
+        that has no account.
 
         Errors: RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo).
         """
@@ -610,8 +632,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.ResetPasswordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.ResetPasswordResponse, _abc.Awaitable[_auth_service_pb2.ResetPasswordResponse]]:
-        """Sets a new password with the code that was mailed, and ends all sessions. A second factor stays, and SignIn asks for it.
-        A ticket takes at most 5 wrong codes; then RequestPasswordReset again. Safe to retry with the same new password.
+        """Sets a new password with the code that was mailed, and ends all sessions. A second factor stays, and SignIn asks
+        for it. A ticket takes at most 5 wrong codes; then RequestPasswordReset again. Safe to retry with the same new
+        password.
 
         Errors: UNAUTHENTICATED (CODE_WRONG: as in ConfirmSignUp), RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
         """
@@ -622,11 +645,11 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.EnrollTotpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.EnrollTotpResponse, _abc.Awaitable[_auth_service_pb2.EnrollTotpResponse]]:
-        """Makes a new secret for one-time codes (RFC 6238: SHA-1, 6 digits, 30 seconds). It is asked for once ConfirmTotp has seen
-        a code of it; asking again before that makes another.
+        """Makes a new secret for one-time codes (RFC 6238: SHA-1, 6 digits, 30 seconds). It is asked for once ConfirmTotp has
+        seen a code of it; asking again before that makes another.
 
-        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG), FAILED_PRECONDITION (TOTP_ENROLLED: RemoveTotp first), RESOURCE_EXHAUSTED
-        (BUSY, RATE_LIMITED).
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG), FAILED_PRECONDITION (TOTP_ENROLLED: RemoveTotp first),
+        RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
         """
 
     @_abc_1.abstractmethod
@@ -635,7 +658,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.ConfirmTotpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.ConfirmTotpResponse, _abc.Awaitable[_auth_service_pb2.ConfirmTotpResponse]]:
-        """Turns one-time codes on, with a code of the secret from EnrollTotp, and returns ten recovery codes. They are shown once.
+        """Turns one-time codes on, with a code of the secret from EnrollTotp, and returns ten recovery codes. They are shown
+        once.
 
         Errors: UNAUTHENTICATED (CODE_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED: EnrollTotp first; TOTP_ENROLLED),
         RESOURCE_EXHAUSTED (RATE_LIMITED).
@@ -647,10 +671,11 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.RemoveTotpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.RemoveTotpResponse, _abc.Awaitable[_auth_service_pb2.RemoveTotpResponse]]:
-        """Turns one-time codes off, with the password and a one-time code or a recovery code; the recovery codes are gone, too.
+        """Turns one-time codes off, with the password and a one-time code or a recovery code; the recovery codes are gone,
+        too.
 
-        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED), RESOURCE_EXHAUSTED (BUSY,
-        RATE_LIMITED).
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG), FAILED_PRECONDITION (TOTP_NOT_ENROLLED),
+        RESOURCE_EXHAUSTED (BUSY, RATE_LIMITED).
         """
 
     @_abc_1.abstractmethod
@@ -679,8 +704,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.SetConsentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.SetConsentResponse, _abc.Awaitable[_auth_service_pb2.SetConsentResponse]]:
-        """Gives or withdraws consent to one purpose; says from when on that is in force. What was stored stays until it is deleted.
-        Safe to retry.
+        """Gives or withdraws consent to one purpose; says from when on that is in force. What was stored stays until it is
+        deleted. Safe to retry.
 
         Errors: INVALID_ARGUMENT (REQUEST_INVALID: also for a text_version that is not the present one).
         """
@@ -691,11 +716,12 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.CreateGrantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.CreateGrantResponse, _abc.Awaitable[_auth_service_pb2.CreateGrantResponse]]:
-        """Lets one clinician or researcher read chosen families until a time. Safe to retry with the same request_id: the first
-        answer is returned for 24 hours.
+        """Lets one clinician or researcher read chosen families until a time. Safe to retry with the same request_id: the
+        first answer is returned for 24 hours.
 
-        Errors: NOT_FOUND (READER_NOT_FOUND: nobody with this id can be named), PERMISSION_DENIED (CONSENT_MISSING: a researcher needs
-        PURPOSE_RESEARCH), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (GRANTS_FULL: at most 100 in force).
+        Errors: NOT_FOUND (READER_NOT_FOUND: nobody with this id can be named), PERMISSION_DENIED (CONSENT_MISSING: a
+        researcher needs PURPOSE_RESEARCH), ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (GRANTS_FULL: at most
+        100 in force).
         """
 
     @_abc_1.abstractmethod
@@ -737,11 +763,11 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.DeleteAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.DeleteAccountResponse, _abc.Awaitable[_auth_service_pb2.DeleteAccountResponse]]:
-        """Asks for the erasure of the account and everything in it. It begins after the grace period; until then signing in keeps
-        the account. All sessions end. The receipt secret is the only way to ask what became of it: keep it.
+        """Asks for the erasure of the account and everything in it. It begins after the grace period; until then signing in
+        keeps the account. All sessions end. The receipt secret is the only way to ask what became of it: keep it.
 
-        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG: with one-time codes on, one is needed), RESOURCE_EXHAUSTED (BUSY,
-        RATE_LIMITED).
+        Errors: UNAUTHENTICATED (CREDENTIALS_WRONG, CODE_WRONG: with one-time codes on, one is needed), RESOURCE_EXHAUSTED
+        (BUSY, RATE_LIMITED).
         """
 
     @_abc_1.abstractmethod
@@ -762,8 +788,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
         """Returns the public keys that verify access tokens, as a JSON Web Key Set (RFC 7517, RFC 8037), content type
-        application/json. A new key is here 60 seconds before it signs, and an old one until the last token that it signed is
-        dead: ask again every few seconds at most, and keep the last answer when asking fails. Safe to retry.
+        application/json. A new key is here 60 seconds before it signs, and an old one until the last token that it signed
+        is dead: ask again every few seconds at most, and keep the last answer when asking fails. Safe to retry.
 
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the address and the form are those of RFC 7517, not ours
         """
@@ -774,8 +800,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.CreateAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.CreateAccountResponse, _abc.Awaitable[_auth_service_pb2.CreateAccountResponse]]:
-        """Makes an account for somebody else, with its address taken as confirmed. A password for one use is mailed there: the first
-        sign-in asks for a new one. For operators.
+        """Makes an account for somebody else, with its address taken as confirmed. A password for one use is mailed there:
+        the first sign-in asks for a new one. For operators.
 
         Errors: ALREADY_EXISTS (EMAIL_TAKEN, REQUEST_ID_REUSED), PERMISSION_DENIED (ROLE_MISSING).
         """
@@ -786,7 +812,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.FindAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.FindAccountResponse, _abc.Awaitable[_auth_service_pb2.FindAccountResponse]]:
-        """Finds an account by its address or its id; tells its state and roles, and nothing of its data. For operators. Safe to retry.
+        """Finds an account by its address or its id; tells its state and roles, and nothing of its data. For operators. Safe
+        to retry.
 
         Errors: NOT_FOUND (ACCOUNT_NOT_FOUND), PERMISSION_DENIED (ROLE_MISSING).
         """
@@ -797,11 +824,11 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.SetAccountStateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.SetAccountStateResponse, _abc.Awaitable[_auth_service_pb2.SetAccountStateResponse]]:
-        """Suspends, disables or reinstates an account: calls and open streams are refused within 5 seconds. For operators. Safe to
-        retry.
+        """Suspends, disables or reinstates an account: calls and open streams are refused within 5 seconds. For operators.
+        Safe to retry.
 
-        Errors: NOT_FOUND (ACCOUNT_NOT_FOUND), PERMISSION_DENIED (ROLE_MISSING), INVALID_ARGUMENT (REQUEST_INVALID: also for one's own
-        account).
+        Errors: NOT_FOUND (ACCOUNT_NOT_FOUND), PERMISSION_DENIED (ROLE_MISSING), INVALID_ARGUMENT (REQUEST_INVALID: also
+        for one's own account).
         """
 
     @_abc_1.abstractmethod

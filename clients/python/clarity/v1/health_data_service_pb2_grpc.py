@@ -30,8 +30,8 @@ class HealthDataServiceStub:
     does not exist.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
-    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING; ACCESS_NOT_GRANTED with
-    an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
+    ACCESS_NOT_GRANTED with an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
     INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off),
     DEADLINE_EXCEEDED, INTERNAL, DATA_LOSS (STORE_DAMAGED).
     """
@@ -84,8 +84,8 @@ class HealthDataServiceServicer:
     does not exist.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
-    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING; ACCESS_NOT_GRANTED with
-    an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
+    ACCESS_NOT_GRANTED with an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
     INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off),
     DEADLINE_EXCEEDED, INTERNAL, DATA_LOSS (STORE_DAMAGED).
     """
@@ -100,16 +100,16 @@ class HealthDataServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamSeries(self, request_iterator, context):
-        """Streams a recording in, and acknowledgements and results out, on one call. Resumable: after any failure open the same
-        upload_id again and send from `opened.committed_samples`.
+        """Streams a recording in, and acknowledgements and results out, on one call. Resumable: after any failure open the
+        same upload_id again and send from `opened.committed_samples`.
 
-        The client sends `open` first and once, then items in order, then `finish`; a half-close without `finish` is a pause:
-        all is committed, a last `progress` follows and the call ends with OK. The server reads whether or not the client
-        does: a client may send everything first. Slow storage slows the client through flow control.
+        The client sends `open` first and once, then items in order, then `finish`; a half-close without `finish` is a
+        pause: all is committed, a last `progress` follows and the call ends with OK. The server reads whether or not the
+        client does: a client may send everything first. Slow storage slows the client through flow control.
 
         The server sends `opened` first, then `progress`, results in order of their number, each at least once over all
-        openings, and last either `receipt` or `problem`; a stream that ends with neither, and was not a pause, was cut off:
-        resume. After `problem` the call ends with the same status. What was received before a problem is committed.
+        openings, and last either `receipt` or `problem`; a stream that ends with neither, and was not a pause, was cut
+        off: resume. After `problem` the call ends with the same status. What was received before a problem is committed.
 
         Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, METRIC_NOT_STREAMABLE, VALUE_NOT_FINITE, CHUNK_CORRUPT, CHUNK_TOO_LARGE,
         CHUNK_MALFORMED, MESSAGE_OUT_OF_ORDER), OUT_OF_RANGE (SEQUENCE_GAP), ABORTED (CONTENT_CONFLICT, UPLOAD_TAKEN_OVER),
@@ -122,7 +122,8 @@ class HealthDataServiceServicer:
 
     def AppendSeries(self, request, context):
         """Opens the upload, takes some items, commits them and pauses: the unary twin of StreamSeries for clients that cannot
-        stream, with the same rules, errors and retries. All or a prefix of the items is committed, as committed_samples tells.
+        stream, with the same rules, errors and retries. All or a prefix of the items is committed, as committed_samples
+        tells.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,8 +139,8 @@ class HealthDataServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FinishUpload(self, request, context):
-        """Verifies what is stored against the client's figures and closes the upload. Safe to retry: a finished upload answers
-        with the same receipt.
+        """Verifies what is stored against the client's figures and closes the upload. Safe to retry: a finished upload
+        answers with the same receipt.
 
         Errors: NOT_FOUND (UPLOAD_NOT_FOUND), FAILED_PRECONDITION (TOTAL_MISMATCH, DIGEST_MISMATCH).
         """
@@ -148,9 +149,9 @@ class HealthDataServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReadSeries(self, request, context):
-        """Reads values over a range, in time order, in columnar blocks. Per minute and source the higher revision is read. The
-        last message is `done` or `problem`; a stream that ends with neither was cut off: repeat from the last block. Safe to
-        retry.
+        """Reads values over a range, in time order, in columnar blocks. Per minute and source the higher revision is read.
+        The last message is `done` or `problem`; a stream that ends with neither was cut off: repeat from the last block.
+        Safe to retry.
 
         Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG).
         """
@@ -218,8 +219,8 @@ class HealthDataService:
     does not exist.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
-    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING; ACCESS_NOT_GRANTED with
-    an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
+    ACCESS_NOT_GRANTED with an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
     INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off),
     DEADLINE_EXCEEDED, INTERNAL, DATA_LOSS (STORE_DAMAGED).
     """

@@ -31,8 +31,8 @@ class HealthDataServiceStub:
     does not exist.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
-    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING; ACCESS_NOT_GRANTED with
-    an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
+    ACCESS_NOT_GRANTED with an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
     INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off),
     DEADLINE_EXCEEDED, INTERNAL, DATA_LOSS (STORE_DAMAGED).
     """
@@ -47,16 +47,16 @@ class HealthDataServiceStub:
     Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
     """
     StreamSeries: _grpc.StreamStreamMultiCallable[_health_data_service_pb2.StreamSeriesRequest, _health_data_service_pb2.StreamSeriesResponse]
-    """Streams a recording in, and acknowledgements and results out, on one call. Resumable: after any failure open the same
-    upload_id again and send from `opened.committed_samples`.
+    """Streams a recording in, and acknowledgements and results out, on one call. Resumable: after any failure open the
+    same upload_id again and send from `opened.committed_samples`.
 
-    The client sends `open` first and once, then items in order, then `finish`; a half-close without `finish` is a pause:
-    all is committed, a last `progress` follows and the call ends with OK. The server reads whether or not the client
-    does: a client may send everything first. Slow storage slows the client through flow control.
+    The client sends `open` first and once, then items in order, then `finish`; a half-close without `finish` is a
+    pause: all is committed, a last `progress` follows and the call ends with OK. The server reads whether or not the
+    client does: a client may send everything first. Slow storage slows the client through flow control.
 
     The server sends `opened` first, then `progress`, results in order of their number, each at least once over all
-    openings, and last either `receipt` or `problem`; a stream that ends with neither, and was not a pause, was cut off:
-    resume. After `problem` the call ends with the same status. What was received before a problem is committed.
+    openings, and last either `receipt` or `problem`; a stream that ends with neither, and was not a pause, was cut
+    off: resume. After `problem` the call ends with the same status. What was received before a problem is committed.
 
     Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, METRIC_NOT_STREAMABLE, VALUE_NOT_FINITE, CHUNK_CORRUPT, CHUNK_TOO_LARGE,
     CHUNK_MALFORMED, MESSAGE_OUT_OF_ORDER), OUT_OF_RANGE (SEQUENCE_GAP), ABORTED (CONTENT_CONFLICT, UPLOAD_TAKEN_OVER),
@@ -65,7 +65,8 @@ class HealthDataServiceStub:
     """
     AppendSeries: _grpc.UnaryUnaryMultiCallable[_health_data_service_pb2.AppendSeriesRequest, _health_data_service_pb2.AppendSeriesResponse]
     """Opens the upload, takes some items, commits them and pauses: the unary twin of StreamSeries for clients that cannot
-    stream, with the same rules, errors and retries. All or a prefix of the items is committed, as committed_samples tells.
+    stream, with the same rules, errors and retries. All or a prefix of the items is committed, as committed_samples
+    tells.
     """
     GetUpload: _grpc.UnaryUnaryMultiCallable[_health_data_service_pb2.GetUploadRequest, _health_data_service_pb2.GetUploadResponse]
     """Returns an upload and its results after a number. Safe to retry. Does not disturb an open stream.
@@ -73,15 +74,15 @@ class HealthDataServiceStub:
     Errors: NOT_FOUND (UPLOAD_NOT_FOUND).
     """
     FinishUpload: _grpc.UnaryUnaryMultiCallable[_health_data_service_pb2.FinishUploadRequest, _health_data_service_pb2.FinishUploadResponse]
-    """Verifies what is stored against the client's figures and closes the upload. Safe to retry: a finished upload answers
-    with the same receipt.
+    """Verifies what is stored against the client's figures and closes the upload. Safe to retry: a finished upload
+    answers with the same receipt.
 
     Errors: NOT_FOUND (UPLOAD_NOT_FOUND), FAILED_PRECONDITION (TOTAL_MISMATCH, DIGEST_MISMATCH).
     """
     ReadSeries: _grpc.UnaryStreamMultiCallable[_health_data_service_pb2.ReadSeriesRequest, _health_data_service_pb2.ReadSeriesResponse]
-    """Reads values over a range, in time order, in columnar blocks. Per minute and source the higher revision is read. The
-    last message is `done` or `problem`; a stream that ends with neither was cut off: repeat from the last block. Safe to
-    retry.
+    """Reads values over a range, in time order, in columnar blocks. Per minute and source the higher revision is read.
+    The last message is `done` or `problem`; a stream that ends with neither was cut off: repeat from the last block.
+    Safe to retry.
 
     Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG).
     """
@@ -97,8 +98,8 @@ class HealthDataServiceAsyncStub(HealthDataServiceStub):
     does not exist.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
-    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING; ACCESS_NOT_GRANTED with
-    an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
+    ACCESS_NOT_GRANTED with an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
     INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off),
     DEADLINE_EXCEEDED, INTERNAL, DATA_LOSS (STORE_DAMAGED).
     """
@@ -110,16 +111,16 @@ class HealthDataServiceAsyncStub(HealthDataServiceStub):
     Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
     """
     StreamSeries: _aio.StreamStreamMultiCallable[_health_data_service_pb2.StreamSeriesRequest, _health_data_service_pb2.StreamSeriesResponse]  # type: ignore[assignment]
-    """Streams a recording in, and acknowledgements and results out, on one call. Resumable: after any failure open the same
-    upload_id again and send from `opened.committed_samples`.
+    """Streams a recording in, and acknowledgements and results out, on one call. Resumable: after any failure open the
+    same upload_id again and send from `opened.committed_samples`.
 
-    The client sends `open` first and once, then items in order, then `finish`; a half-close without `finish` is a pause:
-    all is committed, a last `progress` follows and the call ends with OK. The server reads whether or not the client
-    does: a client may send everything first. Slow storage slows the client through flow control.
+    The client sends `open` first and once, then items in order, then `finish`; a half-close without `finish` is a
+    pause: all is committed, a last `progress` follows and the call ends with OK. The server reads whether or not the
+    client does: a client may send everything first. Slow storage slows the client through flow control.
 
     The server sends `opened` first, then `progress`, results in order of their number, each at least once over all
-    openings, and last either `receipt` or `problem`; a stream that ends with neither, and was not a pause, was cut off:
-    resume. After `problem` the call ends with the same status. What was received before a problem is committed.
+    openings, and last either `receipt` or `problem`; a stream that ends with neither, and was not a pause, was cut
+    off: resume. After `problem` the call ends with the same status. What was received before a problem is committed.
 
     Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, METRIC_NOT_STREAMABLE, VALUE_NOT_FINITE, CHUNK_CORRUPT, CHUNK_TOO_LARGE,
     CHUNK_MALFORMED, MESSAGE_OUT_OF_ORDER), OUT_OF_RANGE (SEQUENCE_GAP), ABORTED (CONTENT_CONFLICT, UPLOAD_TAKEN_OVER),
@@ -128,7 +129,8 @@ class HealthDataServiceAsyncStub(HealthDataServiceStub):
     """
     AppendSeries: _aio.UnaryUnaryMultiCallable[_health_data_service_pb2.AppendSeriesRequest, _health_data_service_pb2.AppendSeriesResponse]  # type: ignore[assignment]
     """Opens the upload, takes some items, commits them and pauses: the unary twin of StreamSeries for clients that cannot
-    stream, with the same rules, errors and retries. All or a prefix of the items is committed, as committed_samples tells.
+    stream, with the same rules, errors and retries. All or a prefix of the items is committed, as committed_samples
+    tells.
     """
     GetUpload: _aio.UnaryUnaryMultiCallable[_health_data_service_pb2.GetUploadRequest, _health_data_service_pb2.GetUploadResponse]  # type: ignore[assignment]
     """Returns an upload and its results after a number. Safe to retry. Does not disturb an open stream.
@@ -136,15 +138,15 @@ class HealthDataServiceAsyncStub(HealthDataServiceStub):
     Errors: NOT_FOUND (UPLOAD_NOT_FOUND).
     """
     FinishUpload: _aio.UnaryUnaryMultiCallable[_health_data_service_pb2.FinishUploadRequest, _health_data_service_pb2.FinishUploadResponse]  # type: ignore[assignment]
-    """Verifies what is stored against the client's figures and closes the upload. Safe to retry: a finished upload answers
-    with the same receipt.
+    """Verifies what is stored against the client's figures and closes the upload. Safe to retry: a finished upload
+    answers with the same receipt.
 
     Errors: NOT_FOUND (UPLOAD_NOT_FOUND), FAILED_PRECONDITION (TOTAL_MISMATCH, DIGEST_MISMATCH).
     """
     ReadSeries: _aio.UnaryStreamMultiCallable[_health_data_service_pb2.ReadSeriesRequest, _health_data_service_pb2.ReadSeriesResponse]  # type: ignore[assignment]
-    """Reads values over a range, in time order, in columnar blocks. Per minute and source the higher revision is read. The
-    last message is `done` or `problem`; a stream that ends with neither was cut off: repeat from the last block. Safe to
-    retry.
+    """Reads values over a range, in time order, in columnar blocks. Per minute and source the higher revision is read.
+    The last message is `done` or `problem`; a stream that ends with neither was cut off: repeat from the last block.
+    Safe to retry.
 
     Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG).
     """
@@ -159,8 +161,8 @@ class HealthDataServiceServicer(metaclass=_abc_1.ABCMeta):
     does not exist.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
-    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING; ACCESS_NOT_GRANTED with
-    an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
+    ACCESS_NOT_GRANTED with an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
     INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off),
     DEADLINE_EXCEEDED, INTERNAL, DATA_LOSS (STORE_DAMAGED).
     """
@@ -182,16 +184,16 @@ class HealthDataServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_health_data_service_pb2.StreamSeriesRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_health_data_service_pb2.StreamSeriesResponse], _abc.AsyncIterator[_health_data_service_pb2.StreamSeriesResponse]]:
-        """Streams a recording in, and acknowledgements and results out, on one call. Resumable: after any failure open the same
-        upload_id again and send from `opened.committed_samples`.
+        """Streams a recording in, and acknowledgements and results out, on one call. Resumable: after any failure open the
+        same upload_id again and send from `opened.committed_samples`.
 
-        The client sends `open` first and once, then items in order, then `finish`; a half-close without `finish` is a pause:
-        all is committed, a last `progress` follows and the call ends with OK. The server reads whether or not the client
-        does: a client may send everything first. Slow storage slows the client through flow control.
+        The client sends `open` first and once, then items in order, then `finish`; a half-close without `finish` is a
+        pause: all is committed, a last `progress` follows and the call ends with OK. The server reads whether or not the
+        client does: a client may send everything first. Slow storage slows the client through flow control.
 
         The server sends `opened` first, then `progress`, results in order of their number, each at least once over all
-        openings, and last either `receipt` or `problem`; a stream that ends with neither, and was not a pause, was cut off:
-        resume. After `problem` the call ends with the same status. What was received before a problem is committed.
+        openings, and last either `receipt` or `problem`; a stream that ends with neither, and was not a pause, was cut
+        off: resume. After `problem` the call ends with the same status. What was received before a problem is committed.
 
         Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, METRIC_NOT_STREAMABLE, VALUE_NOT_FINITE, CHUNK_CORRUPT, CHUNK_TOO_LARGE,
         CHUNK_MALFORMED, MESSAGE_OUT_OF_ORDER), OUT_OF_RANGE (SEQUENCE_GAP), ABORTED (CONTENT_CONFLICT, UPLOAD_TAKEN_OVER),
@@ -206,7 +208,8 @@ class HealthDataServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_health_data_service_pb2.AppendSeriesResponse, _abc.Awaitable[_health_data_service_pb2.AppendSeriesResponse]]:
         """Opens the upload, takes some items, commits them and pauses: the unary twin of StreamSeries for clients that cannot
-        stream, with the same rules, errors and retries. All or a prefix of the items is committed, as committed_samples tells.
+        stream, with the same rules, errors and retries. All or a prefix of the items is committed, as committed_samples
+        tells.
         """
 
     @_abc_1.abstractmethod
@@ -226,8 +229,8 @@ class HealthDataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _health_data_service_pb2.FinishUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_health_data_service_pb2.FinishUploadResponse, _abc.Awaitable[_health_data_service_pb2.FinishUploadResponse]]:
-        """Verifies what is stored against the client's figures and closes the upload. Safe to retry: a finished upload answers
-        with the same receipt.
+        """Verifies what is stored against the client's figures and closes the upload. Safe to retry: a finished upload
+        answers with the same receipt.
 
         Errors: NOT_FOUND (UPLOAD_NOT_FOUND), FAILED_PRECONDITION (TOTAL_MISMATCH, DIGEST_MISMATCH).
         """
@@ -238,9 +241,9 @@ class HealthDataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _health_data_service_pb2.ReadSeriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_health_data_service_pb2.ReadSeriesResponse], _abc.AsyncIterator[_health_data_service_pb2.ReadSeriesResponse]]:
-        """Reads values over a range, in time order, in columnar blocks. Per minute and source the higher revision is read. The
-        last message is `done` or `problem`; a stream that ends with neither was cut off: repeat from the last block. Safe to
-        retry.
+        """Reads values over a range, in time order, in columnar blocks. Per minute and source the higher revision is read.
+        The last message is `done` or `problem`; a stream that ends with neither was cut off: repeat from the last block.
+        Safe to retry.
 
         Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG).
         """

@@ -33,8 +33,8 @@ class InsightServiceStub:
     touches it.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
-    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING; ACCESS_NOT_GRANTED with
-    an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
+    ACCESS_NOT_GRANTED with an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
     INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off),
     DEADLINE_EXCEEDED, INTERNAL, DATA_LOSS (STORE_DAMAGED).
     """
@@ -100,15 +100,16 @@ class InsightServiceServicer:
     touches it.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
-    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING; ACCESS_NOT_GRANTED with
-    an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
+    ACCESS_NOT_GRANTED with an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
     INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off),
     DEADLINE_EXCEEDED, INTERNAL, DATA_LOSS (STORE_DAMAGED).
     """
 
     def StartAnalysis(self, request, context):
-        """Starts the analysis of a week that is not complete, or of any week with other parameters. The answer is the analysis
-        as it stands: done already if the same data was analysed before in the same way, which costs nothing. Safe to retry.
+        """Starts the analysis of a week that is not complete, or of any week with other parameters. The answer is the
+        analysis as it stands: done already if the same data was analysed before in the same way, which costs nothing. Safe
+        to retry.
 
         Errors: NOT_FOUND (WINDOW_NOT_FOUND), INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG), ALREADY_EXISTS
         (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY).
@@ -127,7 +128,8 @@ class InsightServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAnalyses(self, request, context):
-        """Lists analyses by the date of their week, then by source; superseded ones are left out unless asked for. Safe to retry.
+        """Lists analyses by the date of their week, then by source; superseded ones are left out unless asked for. Safe to
+        retry.
 
         Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, PAGE_TOKEN_INVALID).
         """
@@ -136,8 +138,8 @@ class InsightServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchAnalyses(self, request, context):
-        """Sends every analysis of the account as it comes or changes, beginning after a resume token; each at least once, in its
-        newest state. Stays open until the client ends it, or until `problem`: resume with the newest token.
+        """Sends every analysis of the account as it comes or changes, beginning after a resume token; each at least once, in
+        its newest state. Stays open until the client ends it, or until `problem`: resume with the newest token.
 
         Errors: INVALID_ARGUMENT (RESUME_TOKEN_INVALID), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS), UNAUTHENTICATED
         (STREAM_EXPIRED, SESSION_ENDED).
@@ -166,10 +168,11 @@ class InsightServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GenerateInsight(self, request, context):
-        """Tells what a week means, in sentences whose every number cites a fact. The same week told again in the same way is the
-        same insight. Safe to retry.
+        """Tells what a week means, in sentences whose every number cites a fact. The same week told again in the same way is
+        the same insight. Safe to retry.
 
-        Errors: NOT_FOUND (ANALYSIS_NOT_FOUND), FAILED_PRECONDITION (ANALYSIS_NOT_DONE), ALREADY_EXISTS (REQUEST_ID_REUSED).
+        Errors: NOT_FOUND (ANALYSIS_NOT_FOUND), FAILED_PRECONDITION (ANALYSIS_NOT_DONE), ALREADY_EXISTS
+        (REQUEST_ID_REUSED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -257,8 +260,8 @@ class InsightService:
     touches it.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
-    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING; ACCESS_NOT_GRANTED with
-    an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
+    ACCESS_NOT_GRANTED with an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
     INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off),
     DEADLINE_EXCEEDED, INTERNAL, DATA_LOSS (STORE_DAMAGED).
     """

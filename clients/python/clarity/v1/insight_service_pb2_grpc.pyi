@@ -34,8 +34,8 @@ class InsightServiceStub:
     touches it.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
-    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING; ACCESS_NOT_GRANTED with
-    an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
+    ACCESS_NOT_GRANTED with an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
     INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off),
     DEADLINE_EXCEEDED, INTERNAL, DATA_LOSS (STORE_DAMAGED).
     """
@@ -45,8 +45,9 @@ class InsightServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> InsightServiceAsyncStub: ...
     StartAnalysis: _grpc.UnaryUnaryMultiCallable[_insight_service_pb2.StartAnalysisRequest, _insight_service_pb2.StartAnalysisResponse]
-    """Starts the analysis of a week that is not complete, or of any week with other parameters. The answer is the analysis
-    as it stands: done already if the same data was analysed before in the same way, which costs nothing. Safe to retry.
+    """Starts the analysis of a week that is not complete, or of any week with other parameters. The answer is the
+    analysis as it stands: done already if the same data was analysed before in the same way, which costs nothing. Safe
+    to retry.
 
     Errors: NOT_FOUND (WINDOW_NOT_FOUND), INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG), ALREADY_EXISTS
     (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY).
@@ -57,13 +58,14 @@ class InsightServiceStub:
     Errors: NOT_FOUND (ANALYSIS_NOT_FOUND).
     """
     ListAnalyses: _grpc.UnaryUnaryMultiCallable[_insight_service_pb2.ListAnalysesRequest, _insight_service_pb2.ListAnalysesResponse]
-    """Lists analyses by the date of their week, then by source; superseded ones are left out unless asked for. Safe to retry.
+    """Lists analyses by the date of their week, then by source; superseded ones are left out unless asked for. Safe to
+    retry.
 
     Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, PAGE_TOKEN_INVALID).
     """
     WatchAnalyses: _grpc.UnaryStreamMultiCallable[_insight_service_pb2.WatchAnalysesRequest, _insight_service_pb2.WatchAnalysesResponse]
-    """Sends every analysis of the account as it comes or changes, beginning after a resume token; each at least once, in its
-    newest state. Stays open until the client ends it, or until `problem`: resume with the newest token.
+    """Sends every analysis of the account as it comes or changes, beginning after a resume token; each at least once, in
+    its newest state. Stays open until the client ends it, or until `problem`: resume with the newest token.
 
     Errors: INVALID_ARGUMENT (RESUME_TOKEN_INVALID), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS), UNAUTHENTICATED
     (STREAM_EXPIRED, SESSION_ENDED).
@@ -80,10 +82,11 @@ class InsightServiceStub:
     (PAGE_TOKEN_INVALID).
     """
     GenerateInsight: _grpc.UnaryUnaryMultiCallable[_insight_service_pb2.GenerateInsightRequest, _insight_service_pb2.GenerateInsightResponse]
-    """Tells what a week means, in sentences whose every number cites a fact. The same week told again in the same way is the
-    same insight. Safe to retry.
+    """Tells what a week means, in sentences whose every number cites a fact. The same week told again in the same way is
+    the same insight. Safe to retry.
 
-    Errors: NOT_FOUND (ANALYSIS_NOT_FOUND), FAILED_PRECONDITION (ANALYSIS_NOT_DONE), ALREADY_EXISTS (REQUEST_ID_REUSED).
+    Errors: NOT_FOUND (ANALYSIS_NOT_FOUND), FAILED_PRECONDITION (ANALYSIS_NOT_DONE), ALREADY_EXISTS
+    (REQUEST_ID_REUSED).
     """
     GetInsight: _grpc.UnaryUnaryMultiCallable[_insight_service_pb2.GetInsightRequest, _insight_service_pb2.GetInsightResponse]
     """Returns an insight. Safe to retry.
@@ -105,16 +108,17 @@ class InsightServiceAsyncStub(InsightServiceStub):
     touches it.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
-    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING; ACCESS_NOT_GRANTED with
-    an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
+    ACCESS_NOT_GRANTED with an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
     INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off),
     DEADLINE_EXCEEDED, INTERNAL, DATA_LOSS (STORE_DAMAGED).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartAnalysis: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.StartAnalysisRequest, _insight_service_pb2.StartAnalysisResponse]  # type: ignore[assignment]
-    """Starts the analysis of a week that is not complete, or of any week with other parameters. The answer is the analysis
-    as it stands: done already if the same data was analysed before in the same way, which costs nothing. Safe to retry.
+    """Starts the analysis of a week that is not complete, or of any week with other parameters. The answer is the
+    analysis as it stands: done already if the same data was analysed before in the same way, which costs nothing. Safe
+    to retry.
 
     Errors: NOT_FOUND (WINDOW_NOT_FOUND), INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG), ALREADY_EXISTS
     (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY).
@@ -125,13 +129,14 @@ class InsightServiceAsyncStub(InsightServiceStub):
     Errors: NOT_FOUND (ANALYSIS_NOT_FOUND).
     """
     ListAnalyses: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ListAnalysesRequest, _insight_service_pb2.ListAnalysesResponse]  # type: ignore[assignment]
-    """Lists analyses by the date of their week, then by source; superseded ones are left out unless asked for. Safe to retry.
+    """Lists analyses by the date of their week, then by source; superseded ones are left out unless asked for. Safe to
+    retry.
 
     Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, PAGE_TOKEN_INVALID).
     """
     WatchAnalyses: _aio.UnaryStreamMultiCallable[_insight_service_pb2.WatchAnalysesRequest, _insight_service_pb2.WatchAnalysesResponse]  # type: ignore[assignment]
-    """Sends every analysis of the account as it comes or changes, beginning after a resume token; each at least once, in its
-    newest state. Stays open until the client ends it, or until `problem`: resume with the newest token.
+    """Sends every analysis of the account as it comes or changes, beginning after a resume token; each at least once, in
+    its newest state. Stays open until the client ends it, or until `problem`: resume with the newest token.
 
     Errors: INVALID_ARGUMENT (RESUME_TOKEN_INVALID), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS), UNAUTHENTICATED
     (STREAM_EXPIRED, SESSION_ENDED).
@@ -148,10 +153,11 @@ class InsightServiceAsyncStub(InsightServiceStub):
     (PAGE_TOKEN_INVALID).
     """
     GenerateInsight: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.GenerateInsightRequest, _insight_service_pb2.GenerateInsightResponse]  # type: ignore[assignment]
-    """Tells what a week means, in sentences whose every number cites a fact. The same week told again in the same way is the
-    same insight. Safe to retry.
+    """Tells what a week means, in sentences whose every number cites a fact. The same week told again in the same way is
+    the same insight. Safe to retry.
 
-    Errors: NOT_FOUND (ANALYSIS_NOT_FOUND), FAILED_PRECONDITION (ANALYSIS_NOT_DONE), ALREADY_EXISTS (REQUEST_ID_REUSED).
+    Errors: NOT_FOUND (ANALYSIS_NOT_FOUND), FAILED_PRECONDITION (ANALYSIS_NOT_DONE), ALREADY_EXISTS
+    (REQUEST_ID_REUSED).
     """
     GetInsight: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.GetInsightRequest, _insight_service_pb2.GetInsightResponse]  # type: ignore[assignment]
     """Returns an insight. Safe to retry.
@@ -172,8 +178,8 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
     touches it.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
-    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING; ACCESS_NOT_GRANTED with
-    an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
+    PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
+    ACCESS_NOT_GRANTED with an account_id that is not one's own), RESOURCE_EXHAUSTED (RATE_LIMITED: wait RetryInfo),
     INVALID_ARGUMENT (REQUEST_INVALID), UNAVAILABLE (STORE_UNAVAILABLE, SHUTTING_DOWN; retry with back-off),
     DEADLINE_EXCEEDED, INTERNAL, DATA_LOSS (STORE_DAMAGED).
     """
@@ -184,8 +190,9 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _insight_service_pb2.StartAnalysisRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_insight_service_pb2.StartAnalysisResponse, _abc.Awaitable[_insight_service_pb2.StartAnalysisResponse]]:
-        """Starts the analysis of a week that is not complete, or of any week with other parameters. The answer is the analysis
-        as it stands: done already if the same data was analysed before in the same way, which costs nothing. Safe to retry.
+        """Starts the analysis of a week that is not complete, or of any week with other parameters. The answer is the
+        analysis as it stands: done already if the same data was analysed before in the same way, which costs nothing. Safe
+        to retry.
 
         Errors: NOT_FOUND (WINDOW_NOT_FOUND), INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG), ALREADY_EXISTS
         (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (BUSY).
@@ -208,7 +215,8 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _insight_service_pb2.ListAnalysesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_insight_service_pb2.ListAnalysesResponse, _abc.Awaitable[_insight_service_pb2.ListAnalysesResponse]]:
-        """Lists analyses by the date of their week, then by source; superseded ones are left out unless asked for. Safe to retry.
+        """Lists analyses by the date of their week, then by source; superseded ones are left out unless asked for. Safe to
+        retry.
 
         Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, PAGE_TOKEN_INVALID).
         """
@@ -219,8 +227,8 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _insight_service_pb2.WatchAnalysesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_insight_service_pb2.WatchAnalysesResponse], _abc.AsyncIterator[_insight_service_pb2.WatchAnalysesResponse]]:
-        """Sends every analysis of the account as it comes or changes, beginning after a resume token; each at least once, in its
-        newest state. Stays open until the client ends it, or until `problem`: resume with the newest token.
+        """Sends every analysis of the account as it comes or changes, beginning after a resume token; each at least once, in
+        its newest state. Stays open until the client ends it, or until `problem`: resume with the newest token.
 
         Errors: INVALID_ARGUMENT (RESUME_TOKEN_INVALID), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS), UNAUTHENTICATED
         (STREAM_EXPIRED, SESSION_ENDED).
@@ -255,10 +263,11 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _insight_service_pb2.GenerateInsightRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_insight_service_pb2.GenerateInsightResponse, _abc.Awaitable[_insight_service_pb2.GenerateInsightResponse]]:
-        """Tells what a week means, in sentences whose every number cites a fact. The same week told again in the same way is the
-        same insight. Safe to retry.
+        """Tells what a week means, in sentences whose every number cites a fact. The same week told again in the same way is
+        the same insight. Safe to retry.
 
-        Errors: NOT_FOUND (ANALYSIS_NOT_FOUND), FAILED_PRECONDITION (ANALYSIS_NOT_DONE), ALREADY_EXISTS (REQUEST_ID_REUSED).
+        Errors: NOT_FOUND (ANALYSIS_NOT_FOUND), FAILED_PRECONDITION (ANALYSIS_NOT_DONE), ALREADY_EXISTS
+        (REQUEST_ID_REUSED).
         """
 
     @_abc_1.abstractmethod
