@@ -187,7 +187,7 @@ class RoleMissing(ClarityError):
 
     def __init__(self, role: str) -> None:
         """Name the role."""
-        super().__init__(f"this call is for a {role}", role=role)
+        super().__init__(f"this call needs the role {role}", role=role)
 
 
 class ConsentMissing(ClarityError):

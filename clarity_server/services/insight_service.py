@@ -92,7 +92,9 @@ class InsightService(insight_service_pb2_grpc.InsightServiceServicer):
         facts, token = await self._offload(
             self._explain.facts, account_id, request.analysis_id, request.page_size, request.page_token
         )
-        return pb.ListFactsResponse(facts=[wire_insight.to_fact(fact) for fact in facts], next_page_token=token)
+        return pb.ListFactsResponse(
+            facts=[wire_insight.to_fact(fact, request.account_id) for fact in facts], next_page_token=token
+        )
 
     async def GenerateInsight(self, request: pb.GenerateInsightRequest, context: Context) -> pb.GenerateInsightResponse:
         rules.generate_insight(request)
@@ -106,10 +108,12 @@ class InsightService(insight_service_pb2_grpc.InsightServiceServicer):
         rules.insight_named(request)
         account_id = await self._subjects.read(request.account_id, FAMILIES, "GetInsight")
         insight = await self._offload(self._explain.get, account_id, request.insight_id)
-        return pb.GetInsightResponse(insight=wire_insight.to_insight(insight))
+        return pb.GetInsightResponse(insight=wire_insight.to_insight(insight, request.account_id))
 
     async def ListInsights(self, request: pb.ListInsightsRequest, context: Context) -> pb.ListInsightsResponse:
         rules.page(request)
         account_id = await self._subjects.read(request.account_id, FAMILIES, "ListInsights")
         page, token = await self._offload(self._explain.list, account_id, request.page_size, request.page_token)
-        return pb.ListInsightsResponse(insights=[wire_insight.to_insight(one) for one in page], next_page_token=token)
+        return pb.ListInsightsResponse(
+            insights=[wire_insight.to_insight(one, request.account_id) for one in page], next_page_token=token
+        )

@@ -106,8 +106,8 @@ def _to_abstention(abstention: Abstention) -> analysis_pb2.Abstention:
 # ---- facts and insights ----------------------------------------------------------------------------------------------
 
 
-def to_fact(fact: insight.Fact) -> insight_pb2.Fact:
-    """Return a computed value with its provenance."""
+def to_fact(fact: insight.Fact, whose: str = "") -> insight_pb2.Fact:
+    """Return a computed value with its provenance; `whose` is the account, where a grant lets another one read it."""
     message = insight_pb2.Fact(
         fact_id=fact.fact_id,
         analysis_id=fact.analysis_id,
@@ -122,7 +122,7 @@ def to_fact(fact: insight.Fact) -> insight_pb2.Fact:
         input_digest=fact.input_digest,
         model_digest=fact.model_digest,
         of_fact_ids=fact.of_facts,
-        minutes=_to_minutes(fact.minutes),
+        minutes=_to_minutes(fact.minutes, whose),
     )
     if isinstance(fact.outcome, Unavailable):
         message.MergeFrom(insight_pb2.Fact(unavailable=wire.reason(fact.outcome)))
@@ -131,9 +131,9 @@ def to_fact(fact: insight.Fact) -> insight_pb2.Fact:
     return message
 
 
-def _to_minutes(minutes: insight.Minutes) -> ReadSeriesRequest:
+def _to_minutes(minutes: insight.Minutes, whose: str) -> ReadSeriesRequest:
     """Return the request that reads them."""
-    message = ReadSeriesRequest(metric=minutes.metric, source=wire.to_source(minutes.source))
+    message = ReadSeriesRequest(metric=minutes.metric, source=wire.to_source(minutes.source), account_id=whose)
     if minutes.floating:
         message.civil.start.CopyFrom(wire.to_civil(minutes.start_ms))
         message.civil.end.CopyFrom(wire.to_civil(minutes.end_ms))
@@ -149,7 +149,7 @@ def from_kind(kind: insight_pb2.InsightKind) -> insight.Kind:
     return insight.Kind[named.removeprefix("INSIGHT_KIND_")]
 
 
-def to_insight(found: insight.Insight) -> insight_pb2.Insight:
+def to_insight(found: insight.Insight, whose: str = "") -> insight_pb2.Insight:
     """Return what a person reads about a week."""
     return insight_pb2.Insight(
         insight_id=found.insight_id,
@@ -159,7 +159,7 @@ def to_insight(found: insight.Insight) -> insight_pb2.Insight:
         narrator=found.narrator,
         narrator_version=found.narrator_version,
         sentences=[_to_sentence(sentence) for sentence in found.sentences],
-        facts=[to_fact(fact) for fact in found.facts],
+        facts=[to_fact(fact, whose) for fact in found.facts],
         create_time=wire.timestamp(found.create_time.timestamp()),
     )
 

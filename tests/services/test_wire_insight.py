@@ -179,7 +179,8 @@ def test_an_append_answers_with_the_first_hundred_days_and_windows_together() ->
 
 
 def test_a_fact_is_shown_whole() -> None:
-    assert set(unset(wire_insight.to_fact(FACT))) == set()
+    assert set(unset(wire_insight.to_fact(FACT, "an account"))) == set()
+    assert wire_insight.to_fact(FACT).minutes.account_id == ""  # one's own
 
 
 def test_a_fact_that_is_not_there_says_why_and_one_of_a_week_has_no_date() -> None:
@@ -202,7 +203,7 @@ def test_a_zero_is_a_value() -> None:
 
 
 def test_an_insight_is_shown_whole() -> None:
-    message = wire_insight.to_insight(INSIGHT)
+    message = wire_insight.to_insight(INSIGHT, "an account")
     assert set(unset(message)) == set()
     assert message.create_time.ToDatetime() == datetime(2026, 11, 22, 12, 0, 0, 250_000)
     [citation] = message.sentences[0].citations
