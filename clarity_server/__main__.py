@@ -1,6 +1,6 @@
 """`python -m clarity_server`: serve until told to stop; with `health`, ask a server that runs how it is.
 
-With `audit` or `accounts`, look after the stores of the settings: server/console.py.
+With `audit`, `accounts` or `keys`, look after the stores of the settings: server/console.py.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from clarity_server import config
 def main(arguments: list[str] | None = None) -> int:
     """Read the settings and serve, ask, or look after the stores; return the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    if given[:1] in (["audit"], ["accounts"]):
+    if given[:1] in (["audit"], ["accounts"], ["keys"]):
         return _console(given)
     options = _parser().parse_args(given)
     if options.settings:
@@ -29,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         choices=["serve", "health"],
         default="serve",
-        help="`health` asks a server that runs; `audit` and `accounts`, with a --help each, look after its stores",
+        help="`health` asks a server that runs; `audit`, `accounts`, `keys`, with a --help each, look after its stores",
     )
     parser.add_argument("--no-defaults", action="store_true", help="refuse to start unless every store is named")
     parser.add_argument("--settings", action="store_true", help="list the settings with their defaults, and exit")

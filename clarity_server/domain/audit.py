@@ -42,6 +42,7 @@ class AuditKind(StrEnum):
     ERASURE_ASKED = "erasure-asked"
     ERASURE_CANCELLED = "erasure-cancelled"
     ERASED = "erased"
+    KEY_ROTATED = "key-rotated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`python -m clarity_server audit …` and `… accounts …`: the operator at the machine, whether a server runs or not.
+"""`python -m clarity_server audit|accounts|keys …`: the operator at the machine, whether a server runs or not.
 
 Ends with 0, with 1 and one sentence on what was found or went wrong, or with 2 where the command or the settings cannot
 be used.
@@ -17,7 +17,9 @@ from clarity_server.config import Config, ConfigError
 from clarity_server.domain import chain
 from clarity_server.domain.access import Role
 from clarity_server.domain.accounts import Account, Origin
+from clarity_server.domain.audit import AuditEvent, AuditKind
 from clarity_server.domain.errors import ClarityError, StartRefused, StoreDamaged
+from clarity_server.domain.tokens import public_keys
 from clarity_server.flows.operate import CONSOLE
 from clarity_server.server import wiring
 from clarity_server.server.wiring import Console
@@ -56,6 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     audit = _noun(nouns, "audit", "What has happened, chained by hash.")
     _verb(audit, "verify", _verify, "Read all of the audit again, and name the first row that is not as it was.")
     _verb(audit, "key", _key, "Print the public key of heads and receipts, as a JWK.")
+    keys = _noun(nouns, "keys", "The keys that sign access tokens.")
+    _verb(
+        keys, "list", _list_keys, "Print the ids of the keys that verify tokens; the last signs, or will in a minute."
+    )
+    _verb(keys, "rotate", _rotate_keys, "Make a new key. It signs in a minute; older tokens stay good to their end.")
     accounts = _noun(nouns, "accounts", "Who may do what.")
     listing = _verb(accounts, "list-roles", _list_roles, "Print the roles of an account.")
     setting = _verb(accounts, "set-roles", _set_roles, "Give an account these roles, and end its sessions.")
@@ -97,6 +104,19 @@ def _verify(console: Console, options: argparse.Namespace) -> int:
 def _key(console: Console, options: argparse.Namespace) -> int:
     key = chain.signing_key(console.keys.derived(chain.SIGNING_PURPOSE)).public_key()
     _print(json.dumps(chain.public_jwk(key), indent=None if options.json else 2))
+    return 0
+
+
+def _list_keys(console: Console, options: argparse.Namespace) -> int:
+    known = list(public_keys(console.keys.jwks()))
+    _print(json.dumps(known) if options.json else "\n".join(known))
+    return 0
+
+
+def _rotate_keys(console: Console, options: argparse.Namespace) -> int:
+    console.audit.append(AuditEvent(AuditKind.KEY_ROTATED, actor_id=CONSOLE.account_id))
+    made = console.keys.rotate_signing_key()
+    _print(json.dumps({"key_id": made}) if options.json else made)
     return 0
 
 

@@ -260,7 +260,7 @@ class House:
         with suppress(TimeoutError):
             async with asyncio.timeout(PROMISED_S):
                 for person in people:
-                    while (await self.told(method, [asked], self.tokens.good(person))).reason != reason:
+                    while (await self.told(method, [asked], self.tokens.good(person))).reason != reason:  # noqa: ASYNC110
                         await asyncio.sleep(0.05)
 
 

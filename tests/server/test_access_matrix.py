@@ -30,6 +30,7 @@ from tests.server.house import METHODS, OK, House, Person, Tokens, Told, house
 Token = Callable[[Tokens, Person], str | None]
 
 ACCESS: Mapping[str, Access] = declared()
+SET_STATE = "/clarity.v1.AuthService/SetAccountState"
 SIGN_OUT = "/clarity.v1.AuthService/SignOut"
 NO_MESSAGE = b"\xff"
 LONG = "x" * 10_000  # longer than any text may be
@@ -246,10 +247,10 @@ class Matrix:
         await self._set_state(Account.STATE_ACTIVE, "OK")
 
     async def _set_state(self, state: Account.State, told: str) -> None:
-        boss = self.house.person(Role.OPERATOR)
+        boss = self.house.tokens.good(self.house.person(Role.OPERATOR))
         for person in self.people:
             asked = SetAccountStateRequest(account_id=person.account_id, state=state, reason="the matrix")
-            await self.house.ask("/clarity.v1.AuthService/SetAccountState", boss, asked)
+            await self.house.told(SET_STATE, [asked.SerializeToString()], boss)
         await self.house.until(self.people, told)
 
     async def _by_grant(self) -> None:

@@ -164,3 +164,13 @@ async def test_beside_a_server_that_runs_the_audit_is_verified_and_roles_are_giv
     assert command("audit", "verify")[0] == 0
     shutil.rmtree(tmp_path / "keys" / "audit")
     assert "not anchored yet, since head 0" in command("audit", "verify")[1]
+
+
+def test_a_rotated_key_is_listed_last_and_in_the_audit(world: ErasingWorld, command: Command) -> None:
+    _, before, _ = command("keys", "list")
+    code, made, _ = command("keys", "rotate")
+    assert (code, len(made)) == (0, 43)
+    assert command("keys", "list")[1].splitlines() == [before, made]
+    assert json.loads(command("keys", "list", "--json")[1]) == [before, made]
+    assert b"key-rotated" in world.store.audit.rows(0, 1000)[-1].event
+    assert command("audit", "verify")[0] == 0

@@ -804,6 +804,22 @@ def _show_other(account: Account, *, json: bool) -> None:
 # Everything after the verb is the server's to read, its --help included.
 THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
+keys_app = terminal.group("keys", "The keys that sign access tokens.", verb_needed=True)
+app.add_typer(keys_app)
+
+
+@keys_app.command(name="list", context_settings=THROUGH)
+def keys_list(context: typer.Context) -> None:
+    """List the keys that verify tokens, of the server's own store; the last one signs, or will in a minute."""
+    terminal.become("keys", "list", *context.args)
+
+
+@keys_app.command(context_settings=THROUGH)
+def rotate(context: typer.Context) -> None:
+    """Make a new signing key. It signs in a minute; older tokens stay good until their end."""
+    terminal.become("keys", "rotate", *context.args)
+
+
 audit_app = terminal.group("audit", "What was done to accounts, in a chain of hashes.", verb_needed=True)
 app.add_typer(audit_app)
 
