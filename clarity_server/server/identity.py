@@ -42,10 +42,6 @@ OBJECTIONS: Mapping[AccountState, Callable[[], ClarityError]] = MappingProxyType
 )
 
 
-def _nobody_asks() -> None:
-    """Stand where nobody wants to hear of new keys."""
-
-
 class Verifier:
     """Turns the authorization metadata into an Identity.
 
@@ -58,18 +54,13 @@ class Verifier:
         sessions: Sessions,
         accounts: Accounts,
         clock: Callable[[], float] = time.time,
-        on_keys: Callable[[], object] = _nobody_asks,
     ) -> None:
-        """Read the public keys; call `refresh` once before the first call is served, then every second.
-
-        `on_keys` is called, where `refresh` runs, after the public keys have changed.
-        """
+        """Read the public keys; call `refresh` once before the first call is served, then every second."""
         self._keys = keys
         self._public: Mapping[str, Ed25519PublicKey] = public_keys(keys.jwks())
         self._sessions = sessions
         self._accounts = accounts
         self._clock = clock
-        self._on_keys = on_keys
         self._verified: OrderedDict[bytes, Identity] = OrderedDict()  # by sha256, so that no token lies in memory
         self._known_until = clock()  # all that happened before this was learnt
         self._ended: dict[str, float] = {}  # session id → when we heard of its end
@@ -138,7 +129,6 @@ class Verifier:
         before, self._public = self._public, public_keys(self._keys.jwks())
         if not before.keys() <= self._public.keys():
             self._verified = OrderedDict()  # what a retired key signed is looked at again
-        self._on_keys()
 
     def _note_ended(self, listed: Sequence[str], began: float) -> None:
         with self._lock:

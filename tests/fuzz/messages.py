@@ -1,10 +1,12 @@
 """Random requests, drawn from the descriptors: a new field, message or RPC is fuzzed by itself.
 
-Two thirds of what is drawn are messages whose fields have the right types and hold edge cases, ids and names that
-exist, or anything; a third are bytes: such a message with some of them changed, cut off or doubled.
+Half of what is drawn for a method that has seeds is one of them with a field changed. The rest are messages whose
+fields have the right types and hold edge cases, ids and names that exist, or anything. A third of both are sent with
+some of their bytes changed, cut off or doubled.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -51,9 +53,33 @@ _SCALARS: Mapping[int, SearchStrategy[object]] = {
 
 def requests(described: Descriptor, known: Sequence[str]) -> SearchStrategy[bytes]:
     """Draw a request of a message type as the bytes on the wire; `known` are ids that exist."""
-    texts = st.one_of(st.sampled_from([*TEXTS, *known]), st.text(max_size=40))
-    meant = messages(described, texts).map(lambda message: message.SerializeToString())
+    meant = messages(described, _texts(known)).map(lambda message: message.SerializeToString())
     return st.one_of(meant, meant, meant.flatmap(_mutated))
+
+
+def changed(message: Message, known: Sequence[str]) -> SearchStrategy[bytes]:
+    """Draw a message with at most one of its fields changed, somewhere inside; or with some of its bytes changed."""
+    nearly = _changed(message, _texts(known)).map(lambda other: other.SerializeToString())
+    return st.one_of(nearly, nearly, nearly.flatmap(_mutated))
+
+
+def _texts(known: Sequence[str]) -> SearchStrategy[str]:
+    return st.one_of(st.sampled_from([*TEXTS, *known]), st.text(max_size=40))
+
+
+@st.composite
+def _changed(draw: Callable[[SearchStrategy[Any]], Any], message: Message, texts: SearchStrategy[str]) -> Message:
+    other = type(message)()
+    other.CopyFrom(message)
+    within: Message = other
+    while draw(st.booleans()):
+        field = draw(st.sampled_from(list(within.DESCRIPTOR.fields)))
+        if field.message_type is None or field.is_repeated or not within.HasField(field.name):
+            within.ClearField(field.name)
+            _set(within, field, draw(_values(field, texts, 1)))
+            break
+        within = getattr(within, field.name)
+    return other
 
 
 def messages(described: Descriptor, texts: SearchStrategy[str], depth: int = 0) -> SearchStrategy[Message]:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from clarity import local
 from clarity.calls import Target as Address
@@ -22,7 +24,8 @@ from clarity.credentials import MemoryTokens, SignedIn
 from clarity.local import outbox_of
 from clarity.mailbox import joined
 from clarity.v1 import auth_service_pb2, health_data_service_pb2, insight_service_pb2
-from tests.fuzz.messages import requests
+from tests.fuzz.messages import changed, requests
+from tests.fuzz.seeds import seeds
 
 SERVICES: Mapping[str, ServiceDescriptor] = {
     service.name: service
@@ -40,6 +43,7 @@ LISTENED_S = 0.2  # to a stream that goes on for ever
 ANSWERS_MAX = 20  # of one stream
 GROWN_KIB_MAX = 64 * 1024  # what caches may take; a leak of 1 KiB a call would be twice that after 100,000
 WARM_CALLS = 200
+BATCH = 5  # calls in one example of Hypothesis: its own part of the time is then small
 
 
 @dataclass
@@ -81,28 +85,41 @@ class Target:
 
     def run(self, count: int, number: int) -> Fuzzed:
         """Send so many random requests, the same for the same number. Raises AssertionError at the first fault."""
-        methods = list(self._service.methods)
-        drawn = st.sampled_from(methods).flatmap(
-            lambda method: st.tuples(
-                st.just(method), st.lists(requests(method.input_type, self._known), min_size=1, max_size=_most(method))
-            )
+        bodies = {method.name: self._bodies(method) for method in self._service.methods}
+        one = st.sampled_from(list(self._service.methods)).flatmap(
+            lambda method: st.tuples(st.just(method), bodies[method.name])
         )
 
         @seed(number)
         @settings(
-            max_examples=count,
+            max_examples=-(-count // BATCH),
             deadline=None,
             database=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(drawn)
-        def sent(request: tuple[MethodDescriptor, list[bytes]]) -> None:
-            self._send(*request)
+        @given(st.lists(one, min_size=BATCH, max_size=BATCH))
+        def sent(calls: list[tuple[MethodDescriptor, list[bytes]]]) -> None:
+            for call in calls:
+                self._send(*call)
 
         sent()
         self.fuzzed.end_kib = resident_kib(self._server.pid)
         return self.fuzzed
+
+    def _bodies(self, method: MethodDescriptor) -> SearchStrategy[list[bytes]]:
+        """Draw the messages of one call."""
+        nonsense = st.lists(requests(method.input_type, self._known), min_size=1, max_size=_most(method))
+        return st.one_of(nonsense, *(self._nearly(messages) for messages in seeds(self._known).get(method.name, ())))
+
+    def _nearly(self, messages: Sequence[Message]) -> SearchStrategy[list[bytes]]:
+        """Draw the messages of a call that would be right, one of them changed."""
+        right = [message.SerializeToString() for message in messages]
+        return st.integers(0, len(messages) - 1).flatmap(
+            lambda place: changed(messages[place], self._known).map(
+                lambda other: [*right[:place], other, *right[place + 1 :]]
+            )
+        )
 
     def _send(self, method: MethodDescriptor, bodies: list[bytes]) -> None:
         code, details = self._called(method, bodies)
@@ -138,23 +155,24 @@ def inhabited(server: local.Server, place: Path, service: ServiceDescriptor) -> 
     """A target at a server that keeps everything in a folder, with somebody in it who may call everything."""
     with Client(Address(server.address, tls=False), MemoryTokens()) as client:
         operator = joined(client, outbox_of(place), OPERATOR, PASSWORD)
-        _give_role(place)
         other = joined(client, outbox_of(place), OTHER, PASSWORD)
+        _give_role(place, OPERATOR, "operator")
+        _give_role(place, OTHER, "clinician")
 
         def sign_in() -> str:
             session = client.sign_in(OPERATOR, PASSWORD)
             assert isinstance(session, SignedIn)
             return session.access_token
 
-        target = Target(server, service, sign_in, [operator.account_id, operator.session_id, other.account_id])
+        target = Target(server, service, sign_in, [other.account_id, operator.account_id, operator.session_id])
         try:
             yield target
         finally:
             target.close()
 
 
-def _give_role(place: Path) -> None:
-    command = [*local.server_command(), "accounts", "set-roles", OPERATOR, "operator"]
+def _give_role(place: Path, address: str, role: str) -> None:
+    command = [*local.server_command(), "accounts", "set-roles", address, role]
     environ = local.environment(local.own_stores(place), inherit=False)
     subprocess.run(command, env=environ, check=True, capture_output=True, timeout=ANSWER_WITHIN_S)
 
