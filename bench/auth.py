@@ -38,7 +38,7 @@ from clarity_server.domain.tokens import issue_access
 from clarity_server.server.identity import Verifier
 
 TOKENS = 2000
-CALLS = 400  # of another account, while the crowd signs in
+CALLS = 1000  # of another account, while the crowd signs in
 ROUNDS = 5
 PAIRS = 200
 WARM_UP = 10
@@ -104,12 +104,26 @@ async def crowd(address: str, token: str, member: str) -> None:
             idle.append(await _called(channel, token))
             with _crowd(address, member):
                 busy.append(await _called(channel, token))
+            await _queued(channel, member)
     ratios = [high / low for low, high in zip(idle, busy, strict=True)]
     print(
         f"GetAccount p99 idle {1000 * statistics.median(idle):.2f} ms, while {PEOPLE} sign in at once "
         f"{1000 * statistics.median(busy):.2f} ms: {statistics.median(ratios):.2f}x, median of {ROUNDS} rounds "
         f"({', '.join(f'{ratio:.2f}' for ratio in ratios)})"
     )
+
+
+async def _queued(channel: grpc.aio.Channel, member: str) -> None:
+    """Sign in behind those of the crowd whose passwords still wait to be checked: once in, it is quiet again."""
+    while True:
+        try:
+            await AuthServiceStub(channel).SignIn(auth.SignInRequest(email=member, password=PASSWORD))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                raise
+            await asyncio.sleep(0.1)
+        else:
+            return
 
 
 @contextmanager

@@ -20,12 +20,13 @@ from clarity_server.flows.sign_up import SignUp
 from clarity_server.services import rules_auth as rules
 from clarity_server.services import wire_auth as wire
 from clarity_server.services.caller import caller, origin
+from clarity_server.services.evenly import Evenly
 from clarity_server.services.offload import Offload
 from clarity_server.services.rules_auth import plain
 from clarity_server.services.wire import timestamp
 
 Context: TypeAlias = ServicerContext[Any, Any]
-PASSWORD_THREADS = 2 + 64 + 8  # who hashes, who waits for it, and a few who find it full and answer Busy at once
+PASSWORD_THREADS = 8 + 64 + 8  # who hashes, who waits for it, and a few who find it full and answer Busy at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +51,16 @@ class AuthService(auth_service_pb2_grpc.AuthServiceServicer):
         self._verbs = verbs
         self._offload = offload
         self._password_offload = password_offload
+        self._evenly = Evenly()
 
     # ---- signing up and in -------------------------------------------------------------------------------------------
 
     async def SignUp(self, request: pb.SignUpRequest, context: Context) -> pb.SignUpResponse:
         rules.sign_up(request)
         asked = wire.from_sign_up(request)
-        account, confirmation = await self._password_offload(
-            self._verbs.sign_up.sign_up, asked, request.request_id, origin()
-        )
+        async with self._evenly():
+            verb = self._verbs.sign_up.sign_up
+            account, confirmation = await self._password_offload(verb, asked, request.request_id, origin())
         return pb.SignUpResponse(account=wire.to_account(account), confirmation=wire.to_confirmation(confirmation))
 
     async def ConfirmSignUp(self, request: pb.ConfirmSignUpRequest, context: Context) -> pb.ConfirmSignUpResponse:
@@ -77,7 +79,8 @@ class AuthService(auth_service_pb2_grpc.AuthServiceServicer):
     async def SignIn(self, request: pb.SignInRequest, context: Context) -> pb.SignInResponse:
         rules.sign_in(request)
         verb, asked = self._verbs.sign_in.sign_in, wire.from_sign_in(request)
-        return wire.to_signed_in(await self._password_offload(verb, asked, request.request_id, origin()))
+        async with self._evenly():
+            return wire.to_signed_in(await self._password_offload(verb, asked, request.request_id, origin()))
 
     async def AnswerChallenge(self, request: pb.AnswerChallengeRequest, context: Context) -> pb.AnswerChallengeResponse:
         rules.answer_challenge(request)
@@ -139,7 +142,8 @@ class AuthService(auth_service_pb2_grpc.AuthServiceServicer):
         self, request: pb.RequestPasswordResetRequest, context: Context
     ) -> pb.RequestPasswordResetResponse:
         rules.request_password_reset(request)
-        confirmation = await self._offload(self._verbs.proofs.request_reset, request.email, origin())
+        async with self._evenly():
+            confirmation = await self._offload(self._verbs.proofs.request_reset, request.email, origin())
         return pb.RequestPasswordResetResponse(confirmation=wire.to_confirmation(confirmation))
 
     async def ResetPassword(self, request: pb.ResetPasswordRequest, context: Context) -> pb.ResetPasswordResponse:

@@ -15,7 +15,7 @@ from argon2.exceptions import VerifyMismatchError
 
 from clarity_server.domain.errors import Busy, CredentialsWrong
 
-WORKERS = 2
+WORKERS = min(8, max(1, (os.cpu_count() or 1) - 1))  # one core is left for all who do not sign in
 NICENESS = 10
 WAITING_MAX = 64  # at some 20 ms each over two workers, the last one waits well under a second
 

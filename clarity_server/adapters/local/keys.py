@@ -74,6 +74,7 @@ class DiskKeys:
         self._clock = clock
         self._cached: OrderedDict[str, bytes] = OrderedDict()
         self._caching = threading.Lock()
+        self._derived: dict[str, bytes] = {}
         with files.translated():
             for directory in (self._root, self._accounts, self._signing, self._aside):
                 files.make_directory(directory)
@@ -102,7 +103,9 @@ class DiskKeys:
 
     def derived(self, purpose: str) -> bytes:
         """Return 32 bytes that belong to a purpose: HKDF-SHA256 (RFC 5869) of the root key, no salt, info = purpose."""
-        return HKDF(hashes.SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode()).derive(self._root_key)
+        if purpose not in self._derived:  # a handful: the purposes stand in the code
+            self._derived[purpose] = self._derive(purpose)
+        return self._derived[purpose]
 
     def create_data_key(self, account_id: str) -> bytes:
         """Make an account's data key if there is none, keep it wrapped, and return it.
@@ -185,9 +188,12 @@ class DiskKeys:
             raise StartRefused(f"{path} is {len(key)} bytes and not {KEY_BYTES}: restore it from its backup")
         return key
 
+    def _derive(self, purpose: str) -> bytes:
+        return HKDF(hashes.SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode()).derive(self._root_key)
+
     def _wrapping_key(self, account_id: str) -> bytes:
         # One each: key wrap binds no name, and with a common one a file copied over another's would open.
-        return self.derived(f"data key of {account_id}")
+        return self._derive(f"data key of {account_id}")
 
     def _unwrap(self, account_id: str) -> bytes:
         path = self._account_file(account_id)
