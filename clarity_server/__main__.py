@@ -1,6 +1,7 @@
 """`python -m clarity_server`: serve until told to stop; with `health`, ask a server that runs how it is.
 
-With `audit`, `accounts` or `keys`, look after the stores of the settings: server/console.py.
+With `audit`, `accounts` or `keys`, look after the stores of the settings: server/console.py; with `store`, after their
+files: server/store_console.py.
 """
 
 import argparse
@@ -15,6 +16,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] in (["audit"], ["accounts"], ["keys"]):
         return _console(given)
+    if given[:1] == ["store"]:
+        return _store_console(given)
     options = _parser().parse_args(given)
     if options.settings:
         sys.stdout.write("\n".join(config.described()) + "\n")
@@ -29,7 +32,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         choices=["serve", "health"],
         default="serve",
-        help="`health` asks a server that runs; `audit`, `accounts`, `keys`, with a --help each, look after its stores",
+        help="`health` asks a server that runs; `audit`, `accounts`, `keys`, `store`, with a --help each, look after "
+        "its stores",
     )
     parser.add_argument("--no-defaults", action="store_true", help="refuse to start unless every store is named")
     parser.add_argument("--settings", action="store_true", help="list the settings with their defaults, and exit")
@@ -61,6 +65,12 @@ def _console(arguments: list[str]) -> int:
     from clarity_server.server import console  # noqa: PLC0415  asking and serving do without this
 
     return console.main(arguments)
+
+
+def _store_console(arguments: list[str]) -> int:
+    from clarity_server.server import store_console  # noqa: PLC0415  as above
+
+    return store_console.main(arguments)
 
 
 def _refused(why: Exception, code: int) -> int:

@@ -4,6 +4,9 @@ A row's hash is HMAC-SHA256 over its number, its time, the hash before it and it
 who can write to the store, and to nothing else, rewrite it from some row on; the key lies outside of it. Heads are
 signed, not keyed: who has the public key can check that a copy of one was ours, without being able to make another.
 
+An operator who puts an older store back on purpose leaves a head that says so: what was promised before it is void,
+and is told as gone by that restore. It is bound to the head before it, so that no copy of it excuses anything later.
+
 The key that signs them is the audit's own, so that heads and receipts outlive every key that signs tokens.
 """
 
@@ -13,7 +16,8 @@ import hmac
 import json
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from cryptography.exceptions import InvalidSignature
@@ -29,6 +33,7 @@ SIGNING_PURPOSE = "audit-signing"
 GENESIS = bytes(32)
 """What the first row has in place of a hash before it."""
 _HEAD = b"clarity audit head 1\0"  # no signature of a head is ever one of anything else
+_RESTORED = b"clarity audit restored 1\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,23 @@ class Head:
     hash: bytes
     time: float
     signature: bytes
+    restored: bool = False  # an operator put a store back that ends with this row
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A store that an operator put back, as its head has it."""
+
+    seq: int  # the last row of what was put back
+    time: float
+    until: int  # the last row that a head was signed for before; those after `seq` went with the restore
+
+    @property
+    def sentence(self) -> str:
+        """What an operator reads."""
+        when = f"{datetime.fromtimestamp(self.time, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        lost = f"; rows {self.seq + 1} to {self.until}, which were there, went with that" * (self.until > self.seq)
+        return f"an operator put a backup back at {when} that ends with row {self.seq}{lost}"
 
 
 class Fault(StrEnum):
@@ -74,6 +96,7 @@ class Verdict:
     fault: Fault | None = None
     seq: int = 0  # the first row that is not as it was
     until: int = 0  # of rows dropped or cut, the last that is known to have been there
+    restores: tuple[Restore, ...] = ()  # which are no fault, and are always told
 
     @property
     def whole(self) -> bool:
@@ -83,6 +106,9 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """What an operator reads."""
+        return "; ".join([self._verdict(), *(restore.sentence for restore in self.restores)])
+
+    def _verdict(self) -> str:
         if self.fault is None:
             return f"{self._rows()}; {self._tail()}"
         if self.fault is Fault.CUT:
@@ -156,18 +182,28 @@ def signed(key: Ed25519PrivateKey, seq: int, row_hash: bytes, time: float) -> He
     return Head(seq, row_hash, time, key.sign(_said(seq, row_hash, time)))
 
 
+def signed_restore(key: Ed25519PrivateKey, seq: int, row_hash: bytes, time: float, before: Head | None) -> Head:
+    """Sign that an operator put a store back whose last row is this one; `before` is the last head there is."""
+    return Head(seq, row_hash, time, key.sign(_said_restored(seq, row_hash, time, before)), restored=True)
+
+
 def verify(rows: Iterable[Row], heads: Sequence[Head], key: bytes, public: Ed25519PublicKey) -> Verdict:
     """Go along a chain, rows as they stand in the store, and say where it is first broken.
 
     Rows after the last head are checked by their hashes; that some were there and are gone, only a head can tell.
     """
     promised: dict[int, Head] = {}
+    restores: list[Restore] = []
+    before: Head | None = None
     for head in heads:
-        if not _is_signed(public, head):
+        if not _is_signed(public, head, before):
             return Verdict(0, 0, None, Fault.HEAD_FORGED, head.seq)
+        if head.restored:
+            restores.append(Restore(head.seq, head.time, max([head.seq, *promised])))
+            promised.clear()
         promised.setdefault(head.seq, head)
-    walk = _Walk(key, promised)
-    return walk.along(iter(rows))
+        before = head
+    return replace(_Walk(key, promised).along(iter(rows)), restores=tuple(restores))
 
 
 class _Walk:
@@ -238,13 +274,18 @@ def _said(seq: int, row_hash: bytes, time: float) -> bytes:
     return _HEAD + _placed(seq, time) + row_hash
 
 
+def _said_restored(seq: int, row_hash: bytes, time: float, before: Head | None) -> bytes:
+    return _RESTORED + _placed(seq, time) + row_hash + hashlib.sha256(before.signature if before else b"").digest()
+
+
 def _placed(seq: int, time: float) -> bytes:
     return struct.pack(">qd", seq, time)
 
 
-def _is_signed(public: Ed25519PublicKey, head: Head) -> bool:
+def _is_signed(public: Ed25519PublicKey, head: Head, before: Head | None) -> bool:
+    told = (head.seq, head.hash, head.time)
     try:
-        public.verify(head.signature, _said(head.seq, head.hash, head.time))
+        public.verify(head.signature, _said_restored(*told, before) if head.restored else _said(*told))
     except InvalidSignature:
         return False
     return True

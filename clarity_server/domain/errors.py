@@ -531,3 +531,7 @@ class MailDelayed(Exception):
 
 class StartRefused(Exception):
     """The server must not start as things are. For the operator: the text names paths and says what to do."""
+
+
+class BackupRefused(Exception):
+    """A backup cannot be made, or put back, as things are. For the operator: the text names paths."""

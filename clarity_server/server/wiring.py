@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from clarity_server.config import Config, ConfigError
+from clarity_server.domain.upkeep import Findings, Restored, Tell
 from clarity_server.flows.models import served
 from clarity_server.flows.operate import Operate
 from clarity_server.flows.served_model import ServedModel
@@ -136,11 +139,13 @@ def _local(config: Config, model: ServedModel | None) -> World:
     from clarity_server.adapters.local.requests import SqliteRequests
     from clarity_server.adapters.local.series import SqliteSeries
     from clarity_server.adapters.local.sessions import SqliteSessions
+    from clarity_server.adapters.local.tenancy import Share
     from clarity_server.adapters.local.tickets import SqliteTickets
     from clarity_server.adapters.local.windows import SqliteWindows
 
     carrier = _carrier(config)
     place = _path(config.keys)
+    held = Share(_path(config.records))  # against a restore, until the stores are closed
     keys = DiskKeys(place)
     database = Database(_path(config.records), bytes_max=config.records_bytes_max)
     blobs = DiskBlobs(_path(config.blobs))
@@ -156,6 +161,7 @@ def _local(config: Config, model: ServedModel | None) -> World:
         hashing.close()
         audit.anchor()
         database.close()
+        held.close()
 
     return World(
         accounts=accounts,
@@ -230,6 +236,41 @@ def console(config: Config) -> Console:
         on_ended=lambda _: None,
     )
     return Console(built.audit, built.keys, operate, built.close)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConsole:
+    """What looks after the stores as files. Each hears of a function (what, how much is done, of how much)."""
+
+    check: Callable[[Tell], Findings]
+    back_up: Callable[[Path, Tell], Mapping[str, Any]]
+    restore: Callable[[Path, Tell], Restored]
+
+
+def store_console(config: Config) -> StoreConsole:
+    """Find the stores of the settings, opening none yet. Raises ConfigError, StartRefused, StoreUnavailable."""
+    from clarity_server.adapters.local import backups, checking, tenancy
+    from clarity_server.adapters.local.blobs import DiskBlobs
+    from clarity_server.adapters.local.heads import DiskHeads
+    from clarity_server.adapters.local.keys import DiskKeys
+    from clarity_server.adapters.local.ledger import DiskLedger
+
+    _check_schemes(config)
+    records, blobs, place = _path(config.records), _path(config.blobs), _path(config.keys)
+    if not (place / "root.key").is_file():
+        raise ConfigError(f"CLARITY_KEYS: there are no keys in {place}; name those that the server uses")
+    keys = DiskKeys(place)
+    stores = backups.Stores(records, blobs, place, keys, DiskHeads(place))
+
+    def check(tell: Tell) -> Findings:
+        with closing(tenancy.Share(records)):
+            return checking.Checker(records, DiskBlobs(blobs), keys, DiskLedger(place), tell).run()
+
+    def back_up(to: Path, tell: Tell) -> Mapping[str, Any]:
+        with closing(tenancy.Share(records)):
+            return backups.back_up(stores, to, tell)
+
+    return StoreConsole(check, back_up, partial(backups.restore, stores))
 
 
 def _probe_insight(windows: Windows, model: ServedModel | None) -> None:

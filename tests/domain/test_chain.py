@@ -190,6 +190,77 @@ def test_rows_of_two_histories_do_not_make_one() -> None:
     assert (found.fault, found.seq, found.until) == (Fault.REPLACED, 1, 3)
 
 
+def restored(of: Sequence[Row], seq: int, before: Sequence[Head], *, time: float = 1_800_000_000.0) -> Head:
+    row_hash = of[seq - 1].hash if seq else GENESIS
+    return chain.signed_restore(SIGNING, seq, row_hash, time, before[-1] if before else None)
+
+
+def gone_on(of: Sequence[Row], count: int) -> list[Row]:
+    """Another history after the last of some rows."""
+    made = list(of)
+    for seq in range(len(of) + 1, len(of) + count + 1):
+        made.append(chain.linked(KEY, seq, 2.0, made[-1].hash if made else GENESIS, chain.packed(EVENT, "later")))
+    return made
+
+
+@given(st.integers(0, 6), st.integers(0, 5))
+def test_a_restore_is_no_fault_and_names_what_went_with_it(at: int, more: int) -> None:
+    stored = rows(6)
+    signed = heads(stored, 2, 6)
+    signed.append(restored(stored, at, signed))
+    now = gone_on(stored[:at], more)
+    found = verdict(now, [*signed, *(heads(now, len(now)) if more else [])])
+    assert (found.whole, found.rows, found.anchored) == (True, at + more, at + more)
+    assert [(one.seq, one.until) for one in found.restores] == [(at, 6)]
+    assert (f"rows {at + 1} to 6, which were there, went with that" in found.sentence) == (at < 6)
+
+
+def test_a_cut_after_a_restore_is_told_and_the_restore_too() -> None:
+    stored = rows(6)
+    signed = heads(stored, 6)
+    signed.append(restored(stored, 3, signed))
+    now = gone_on(stored[:3], 2)
+    for left, fault in ((stored[:2], Fault.CUT), (now[:4], Fault.CUT), (stored, Fault.REPLACED)):
+        found = verdict(left, [*signed, *heads(now, 5)])
+        assert found.fault is fault
+        assert "an operator put a backup back at 2027-01-15 08:00:00 UTC that ends with row 3" in found.sentence
+
+
+def test_a_restore_to_one_history_after_a_restore_to_another_is_whole() -> None:
+    """The first of two backups is put back after the second, which lacks rows that the first has."""
+    stored = rows(6)
+    signed = heads(stored, 6)
+    signed.append(restored(stored, 2, signed))
+    other = gone_on(stored[:2], 6)
+    signed += heads(other, 4, 8)
+    signed.append(restored(stored, 6, signed))
+    found = verdict(stored, signed)
+    assert found.whole
+    assert [(one.seq, one.until) for one in found.restores] == [(2, 6), (6, 8)]
+
+
+def test_the_head_of_a_restore_excuses_nothing_in_another_place() -> None:
+    stored = rows(6)
+    signed = heads(stored, 6)
+    acknowledged = restored(stored, 3, signed)
+    now = gone_on(stored[:3], 3)
+    later = [*signed, acknowledged, *heads(now, 6)]
+    assert verdict(now, later).whole
+    assert verdict(now[:3], [*later, acknowledged]).fault is Fault.HEAD_FORGED
+    assert verdict(now[:3], [acknowledged]).fault is Fault.HEAD_FORGED
+    assert verdict(now[:3], [*later, replace(heads(now, 3)[0], restored=True)]).fault is Fault.HEAD_FORGED
+    assert verdict(now, [*signed, replace(acknowledged, restored=False)]).fault is Fault.HEAD_FORGED
+
+
+def test_an_edited_row_before_a_restore_is_told() -> None:
+    stored = rows(6)
+    signed = heads(stored, 6)
+    signed.append(restored(stored, 4, signed))
+    left = stored[:4]
+    left[1] = EDITS["event"](left[1])
+    assert (verdict(left, signed).fault, verdict(left, signed).seq) == (Fault.EDITED, 2)
+
+
 FORGERIES: dict[str, Callable[[Head], Head]] = {
     "seq": lambda head: replace(head, seq=head.seq - 1),
     "hash": lambda head: replace(head, hash=b"\1" * 32),

@@ -36,6 +36,7 @@ WAITING_TIMEOUT_S = 10.0  # for a place among them, and for a reader
 READERS_MAX = 8
 CHECKPOINT_BYTES = 16 * 1024 * 1024  # of write-ahead log, from which on it is copied into the file after a commit
 WAL_BYTES_MAX = 8 * CHECKPOINT_BYTES  # from which on readers and other processes are made to wait for that
+CHECKPOINT_WAIT_MS = 1000  # how long writes wait for a reader then; a backup reads for longer, and the log grows on
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ class Database:
         self._idle_readers: list[apsw.Connection] = []
         self._waiting = _Waiting()
         self._wal_pages = 0
+        self._patient_bytes = WAL_BYTES_MAX
         with files.translated(), translated(self.name):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # The change to a write-ahead log does not wait for a lock as all else does: a second start would fail.
@@ -247,14 +249,19 @@ class Database:
         """Copy the log into the file when it is large; never in the way of an answer."""
         size = self._wal_pages * PAGE_BYTES
         if size < CHECKPOINT_BYTES:
+            self._patient_bytes = WAL_BYTES_MAX
             return
-        patient = size < WAL_BYTES_MAX
+        patient = size < self._patient_bytes
         mode = apsw.SQLITE_CHECKPOINT_PASSIVE if patient else apsw.SQLITE_CHECKPOINT_TRUNCATE
+        self._writer.set_busy_timeout(CHECKPOINT_WAIT_MS)
         try:
             self._writer.wal_checkpoint(mode=mode)
         except apsw.Error as why:
-            # Nothing is lost: the log holds it, and the next commit tries again.
+            # Nothing is lost: the log holds it, and a later commit tries again.
             log.warning("checkpoint failed file=%s error=%s wal_bytes=%d", self.name, type(why).__name__, size)
+            self._patient_bytes = size + WAL_BYTES_MAX
+        finally:
+            self._writer.set_busy_timeout(LOCK_TIMEOUT_MS)
 
 
 class _Write(Generic[T]):

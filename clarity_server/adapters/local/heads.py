@@ -56,14 +56,14 @@ def _end(file: FileIO) -> None:
 
 def _line(head: Head) -> bytes:
     told = {"seq": head.seq, "hash": head.hash.hex(), "time": head.time, "signature": head.signature.hex()}
+    told |= {"restored": True} if head.restored else {}
     return json.dumps(told).encode() + b"\n"
 
 
 def _head(line: bytes, number: int) -> Head:
     try:
         told = json.loads(line)
-        return Head(
-            int(told["seq"]), bytes.fromhex(told["hash"]), float(told["time"]), bytes.fromhex(told["signature"])
-        )
+        row_hash, signature = bytes.fromhex(told["hash"]), bytes.fromhex(told["signature"])
+        return Head(int(told["seq"]), row_hash, float(told["time"]), signature, bool(told.get("restored")))
     except (ValueError, KeyError, TypeError) as why:
         raise StoreDamaged(piece=f"audit/heads.jsonl, line {number}") from why

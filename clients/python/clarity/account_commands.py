@@ -828,3 +828,27 @@ app.add_typer(audit_app)
 def verify(context: typer.Context) -> None:
     """Check the audit of the server's own store, and name the first row that was edited, dropped or moved."""
     terminal.become("audit", "verify", *context.args)
+
+
+store_app = terminal.group(
+    "store", "The files of the server's own store: whole, backed up, put back.", verb_needed=True
+)
+app.add_typer(store_app)
+
+
+@store_app.command(context_settings=THROUGH)
+def check(context: typer.Context) -> None:
+    """Look at every page, seal, blob, number and key of the server's own store, and name what is damaged."""
+    terminal.become("store", "check", *context.args)
+
+
+@store_app.command(context_settings=THROUGH)
+def backup(context: typer.Context) -> None:
+    """Copy the server's own store to a new directory while it runs. The keys are not in it: keep them elsewhere."""
+    terminal.become("store", "backup", *context.args)
+
+
+@store_app.command(context_settings=THROUGH)
+def restore(context: typer.Context) -> None:
+    """Put a backup in place of the server's own store, which is kept aside, while no server runs."""
+    terminal.become("store", "restore", *context.args)
