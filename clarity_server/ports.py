@@ -50,7 +50,10 @@ class Keys(Protocol):
         """Return an account's data key. Raises StoreDamaged when it is gone or cannot be unwrapped."""
 
     def destroy_data_key(self, account_id: str) -> None:
-        """Destroy an account's data key, durably: what it sealed, in stores and backups, is noise from then on."""
+        """Destroy an account's data key, durably: what it sealed, in stores and backups, is noise from then on.
+
+        A process that uses it at this moment notices within a second.
+        """
 
     def signing_key(self) -> tuple[str, Ed25519PrivateKey]:
         """Return the key id and key that sign access tokens now."""

@@ -119,7 +119,7 @@ def test_a_destroyed_data_key_leaves_an_empty_mark_and_none_of_its_bytes(root: P
 
 
 def test_a_destruction_that_was_cut_short_counts_and_is_finished_by_the_next(root: Path) -> None:
-    keys = DiskKeys(root)
+    keys = DiskKeys(root, look_again_s=0.0)
     keys.create_data_key(ONE)
     (root / "accounts" / f"{ONE}.gone").touch()
     for one in (keys, DiskKeys(root)):

@@ -207,7 +207,7 @@ def local(root: Path, clock: Clock | None = None) -> Iterator[LocalWorld]:
     hashing = Hashing(CHEAP)
     database = Database(root / "clarity.db")
     blobs = DiskBlobs(root / "blobs")
-    keys = DiskKeys(root / "keys", clock=clock)
+    keys = DiskKeys(root / "keys", look_again_s=0.0, clock=clock)
     series = SqliteSeries(database, blobs)
     try:
         yield LocalWorld(root, clock, hashing, database, keys, blobs, series, SqliteAnalyses(database))

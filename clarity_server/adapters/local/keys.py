@@ -42,6 +42,7 @@ from clarity_server.domain.tokens import ACCESS_S, SKEW_S
 
 ACCOUNT_ID = re.compile(r"[a-z0-9-]{1,64}")
 CACHED_KEYS_MAX = 4096
+LOOK_AGAIN_S = 1.0  # asked for every piece of an upload, it would cost a sixth of its speed: a system call is a wait
 NOT_YET_S = 60.0  # until a new key signs: by then every process and Envoy have fetched the key set once more
 LATER_S = 0.001  # by which a key is younger than the one before, whatever the clock says
 RETIRE_MARGIN_S = 60.0  # beyond the last token of a key: for a process whose clock is behind
@@ -63,17 +64,25 @@ class DiskKeys:
     """Implements ports.Keys. Several processes may share the root; each hears of the others' keys by `refresh`."""
 
     def __init__(
-        self, root: Path | str, *, not_yet_s: float = NOT_YET_S, clock: Callable[[], float] = time.time
+        self,
+        root: Path | str,
+        *,
+        not_yet_s: float = NOT_YET_S,
+        look_again_s: float = LOOK_AGAIN_S,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Make the root key and a signing key where there are none. Raises StartRefused where others can read them.
 
-        `not_yet_s` is how long a new signing key waits before it signs; all processes must agree.
+        `not_yet_s` is how long a new signing key waits before it signs; all processes must agree. `look_again_s` is how
+        long it may go unseen that another process has destroyed a data key that is in use here.
         """
         self._root = Path(root)
         self._not_yet_s = not_yet_s
         self._clock = clock
         self._cached: OrderedDict[str, bytes] = OrderedDict()
         self._caching = threading.Lock()
+        self._looked: dict[str, float] = {}  # when a cached key was last seen not to be destroyed
+        self._look_again_s = look_again_s
         self._derived: dict[str, bytes] = {}
         with files.translated():
             for directory in (self._root, self._accounts, self._signing, self._aside):
@@ -126,10 +135,12 @@ class DiskKeys:
         if key is None:
             key = self._unwrap(account_id)
             self._remember(account_id, key)
-        # Asked each time, and after the cache is filled: another process may have destroyed it at any moment.
-        if self._is_gone(account_id):
-            self._forget(account_id)
-            raise StoreDamaged(piece=f"accounts/{account_id}.key")
+        # Asked after the cache is filled, and again and again: another process may destroy it at any moment.
+        if time.monotonic() >= self._looked.get(account_id, 0.0) + self._look_again_s:
+            if self._is_gone(account_id):
+                self._forget(account_id)
+                raise StoreDamaged(piece=f"accounts/{account_id}.key")
+            self._looked[account_id] = time.monotonic()
         return key
 
     def destroy_data_key(self, account_id: str) -> None:
@@ -218,11 +229,13 @@ class DiskKeys:
         with self._caching:
             self._cached[account_id] = key
             while len(self._cached) > CACHED_KEYS_MAX:
-                self._cached.popitem(last=False)
+                oldest, _ = self._cached.popitem(last=False)
+                self._looked.pop(oldest, None)
 
     def _forget(self, account_id: str) -> None:
         with self._caching:
             self._cached.pop(account_id, None)
+            self._looked.pop(account_id, None)
 
     def _is_gone(self, account_id: str) -> bool:
         with files.translated():
