@@ -1,9 +1,7 @@
 """Permits: what consents and grants allow, asked at every use."""
 
 import re
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,45 +12,11 @@ from clarity_server.domain.audit import AuditEvent, AuditKind
 from clarity_server.domain.errors import AccessNotGranted, ConsentMissing, ScopeMissing
 from clarity_server.domain.ids import ID_CHARS
 from clarity_server.domain.sharing import AccessEvent, Grant
+from clarity_server.flows.remembered import Remembered
 from clarity_server.ports import AccessEvents, Accounts, Audit, Consents, Grants
 
-REMEMBERED_S = 1.0  # how long what another process changes may go unseen
-REMEMBERED_MAX = 4096  # accounts
 RESULT_FAMILIES = (Family.SLEEP, Family.ANALYSIS)  # days hold nights, windows are analyses
-NEVER: tuple[float, frozenset[Purpose]] = (float("-inf"), frozenset())
 _ID_SHAPE = re.compile(rf"[a-z2-7]{{{ID_CHARS}}}")
-
-
-class _Given:
-    """What accounts have consented to, remembered for a moment."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[str, tuple[float, frozenset[Purpose]]] = OrderedDict()
-        self._lock = threading.Lock()
-        self._forgotten = 0
-
-    def known(self, account_id: str, now: float) -> frozenset[Purpose] | None:
-        learnt_at, given = self._known.get(account_id, NEVER)
-        return given if 0 <= now - learnt_at < REMEMBERED_S else None
-
-    def learnt(
-        self, account_id: str, clock: Callable[[], float], listed: Callable[[str], frozenset[Purpose]]
-    ) -> frozenset[Purpose]:
-        """Ask, and remember unless something was forgotten meanwhile: that may have been this."""
-        before, learnt_at = self._forgotten, clock()
-        given = listed(account_id)
-        with self._lock:
-            if before == self._forgotten:
-                self._known[account_id] = (learnt_at, given)
-                self._known.move_to_end(account_id)
-            if len(self._known) > REMEMBERED_MAX:
-                self._known.popitem(last=False)
-        return given
-
-    def forget(self, account_id: str) -> None:
-        with self._lock:
-            self._forgotten += 1
-            self._known.pop(account_id, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +29,11 @@ class Permits:
     accounts: Accounts
     audit: Audit
     clock: Callable[[], float] = time.time  # seconds since 1970
-    _given: _Given = field(default_factory=_Given)
+    _given: Remembered[frozenset[Purpose]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with nothing remembered."""
+        object.__setattr__(self, "_given", Remembered(self.clock))
 
     def consented(self, account_id: str, purposes: Collection[Purpose]) -> None:
         """Demand that an account has consented to purposes. Blocks on the store. Raises ConsentMissing.
@@ -79,7 +47,7 @@ class Permits:
 
     def known_consented(self, account_id: str, purposes: Collection[Purpose]) -> bool:
         """Whether it is known without asking the store that an account has consented."""
-        given = self._given.known(account_id, self.clock())
+        given = self._given.get(account_id)
         return given is not None and given.issuperset(purposes)
 
     def forget(self, account_id: str) -> None:
@@ -133,8 +101,8 @@ class Permits:
         return account_id
 
     def _given_by(self, account_id: str) -> frozenset[Purpose]:
-        known = self._given.known(account_id, self.clock())
-        return self._given.learnt(account_id, self.clock, self._listed) if known is None else known
+        known = self._given.get(account_id)
+        return self._given.read(account_id, lambda: self._listed(account_id)) if known is None else known
 
     def _listed(self, account_id: str) -> frozenset[Purpose]:
         return frozenset(consent.purpose for consent in self.stored.of_account(account_id) if consent.given)

@@ -1,7 +1,5 @@
 """The account as its owner sees and changes it."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,47 +12,13 @@ from clarity_server.domain.mail import Mail
 from clarity_server.domain.tickets import TicketKind
 from clarity_server.flows import mails
 from clarity_server.flows.codes import Addressee, Codes
+from clarity_server.flows.remembered import Remembered
 from clarity_server.flows.trail import Trail
 from clarity_server.ports import Accounts, Factors, Outbox
 
-KNOWN_S = 1.0  # how long a change made by another process may go unseen
-KNOWN_MAX = 4096
 CHANGEABLE = frozenset(
     {"email", "display_name", "first_name", "last_name", "time_zone", "language", "preferences"},
 )
-
-
-class Known:
-    """Accounts read a moment ago."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._shown: OrderedDict[str, tuple[Shown, float]] = OrderedDict()
-        self._lock = threading.Lock()
-        self._forgotten = 0
-
-    def get(self, account_id: str) -> Shown | None:
-        """Return what was read, while it is fresh; never blocks for long."""
-        shown, until = self._shown.get(account_id, (None, 0.0))
-        return shown if self._clock() < until else None
-
-    def read(self, account_id: str, reading: Callable[[], Shown]) -> Shown:
-        """Read, and remember unless something was forgotten meanwhile: that may have been this."""
-        before, until = self._forgotten, self._clock() + KNOWN_S
-        shown = reading()
-        with self._lock:
-            if before == self._forgotten:
-                self._shown[account_id] = (shown, until)
-                self._shown.move_to_end(account_id)
-            while len(self._shown) > KNOWN_MAX:
-                self._shown.popitem(last=False)
-        return shown
-
-    def forget(self, account_id: str) -> None:
-        """Forget an account that was changed."""
-        with self._lock:
-            self._forgotten += 1
-            self._shown.pop(account_id, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +31,11 @@ class Profile:
     codes: Codes
     trail: Trail
     clock: Callable[[], float]  # seconds since 1970
-    known: Known = field(init=False)
+    known: Remembered[Shown] = field(init=False)
 
     def __post_init__(self) -> None:
         """Nothing is known at first."""
-        object.__setattr__(self, "known", Known(self.clock))
+        object.__setattr__(self, "known", Remembered(self.clock))
 
     def account(self, identity: Identity) -> Shown:
         """Read the calling account. Raises SessionEnded when it is gone."""

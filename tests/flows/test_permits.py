@@ -13,7 +13,8 @@ from clarity_server.domain.civil import EPOCH
 from clarity_server.domain.errors import AccessNotGranted, ConsentMissing, ScopeMissing, StoreUnavailable
 from clarity_server.domain.ids import new_id
 from clarity_server.domain.sharing import Consent, Grant
-from clarity_server.flows.permits import REMEMBERED_S, Permits, covered_by, sees_results
+from clarity_server.flows.permits import Permits, covered_by, sees_results
+from clarity_server.flows.remembered import REMEMBERED_S
 from tests.flows.access_world import HERE, AccessWorld, access_world
 
 HEART, SLEEP, ACTIVITY = Family.HEART, Family.SLEEP, Family.ACTIVITY

@@ -12,7 +12,8 @@ from clarity_server.domain.ids import new_id
 from clarity_server.domain.mail import MailKind
 from clarity_server.domain.tickets import ATTEMPTS_MAX
 from clarity_server.flows.codes import RESEND_S
-from clarity_server.flows.profile import KNOWN_S, Profile
+from clarity_server.flows.profile import Profile
+from clarity_server.flows.remembered import REMEMBERED_S
 from tests.contracts.identity_world import (
     EMAIL,
     HERE,
@@ -74,7 +75,7 @@ def test_an_account_read_a_moment_ago_is_known_without_reading_it_again(
     assert verbs.known_account(caller) is None
     shown = verbs.account(caller)
     assert verbs.known_account(caller) == shown
-    world.clock.wait(KNOWN_S)
+    world.clock.wait(REMEMBERED_S)
     assert verbs.known_account(caller) is None
 
 
