@@ -112,10 +112,12 @@ class Weeks:
         after = paging.position(key, query, token)
         size = min(page_size or PAGE, PAGE_MAX)
         place = None if after is None else (int(after[0]), str(after[1]), str(after[2]), str(after[3]))
+        # Counted first: where none waits, what is listed after that is settled. The other way round it may be older.
+        waiting = self.windows.waiting_count(account_id)
         rows = self.windows.list(account_id, metric, dates, place, size + 1, superseded=superseded)
         page = rows[:size]
         following = paging.page_token(key, query, _place(page[-1])) if len(rows) > size else ""
-        return self._unsealed(account_id, page), following, self.windows.waiting_count(account_id)
+        return self._unsealed(account_id, page), following, waiting
 
     def since(self, account_id: str, resume_token: str) -> tuple[Sequence[tuple[Analysis, str]], int]:
         """Return Analyses that came or changed after a token, each with the token after it, and how many weeks wait.
@@ -127,9 +129,9 @@ class Weeks:
             after = paging.position(key, query, resume_token)
         except PageTokenInvalid as why:
             raise ResumeTokenInvalid from why
+        waiting = self.windows.waiting_count(account_id)  # first, as in `list`
         rows = self.windows.since(account_id, int(after[0]) if after else 0, WATCH_PAGE)
         tokens = [paging.page_token(key, query, [row.number]) for row in rows]
-        waiting = self.windows.waiting_count(account_id)
         return list(zip(self._unsealed(account_id, rows), tokens, strict=True)), waiting
 
     def _in_force(self, known: StoredAnalysis) -> StoredAnalysis:

@@ -1,8 +1,8 @@
 """Weeks are asked for, found, listed and watched: by their own account, each change once and in order."""
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import pytest
@@ -568,3 +568,38 @@ def test_a_minute_more_is_another_week(uploads: UploadWorld) -> None:
         names.add(start(uploads).analysis_id)
     assert len(names) == 3
     assert hand.intake.stored.committed * MINUTE_MS == 2 * DAY_MS
+
+
+@dataclass
+class Meanwhile:
+    """The windows, of which all is derived right after they were asked anything for the first time."""
+
+    port: object
+    derive: Callable[[], object]
+    asked: bool = False
+
+    def __getattr__(self, name: str) -> object:
+        def first(*arguments: object, **named: object) -> object:
+            answer = getattr(self.port, name)(*arguments, **named)
+            if not self.asked:
+                self.asked = True
+                self.derive()
+            return answer
+
+        return first
+
+
+@pytest.mark.parametrize("verb", ["list", "since"])
+def test_none_waits_only_where_all_is_listed(uploads: UploadWorld, verb: str) -> None:
+    """Or who waits for the end would take a list from before it for the last word."""
+    upload(uploads, recording(7.5))
+    assert waiting(uploads) > 0
+    windows = Meanwhile(uploads.store.windows, uploads.derive)
+    weeks = replace(uploads.weeks, windows=windows)  # type: ignore[arg-type]
+    if verb == "list":
+        found, _, waits = weeks.list(ACCOUNT, "", ALL, False, 100, "")
+    else:
+        page, waits = weeks.since(ACCOUNT, "")
+        found = [one for one, _ in page]
+    assert windows.asked
+    assert waits > 0 or found
