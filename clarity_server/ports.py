@@ -16,10 +16,20 @@ from clarity_server.domain.accounts import Account, Standing
 from clarity_server.domain.analysis import State
 from clarity_server.domain.audit import AuditEvent
 from clarity_server.domain.chain import Row, Verdict
+from clarity_server.domain.civil import TimeRange
 from clarity_server.domain.erasure import Erasure, ErasureState
 from clarity_server.domain.insight import Fact, Kind, Sentence
 from clarity_server.domain.mail import Mail
 from clarity_server.domain.models import Manifest
+from clarity_server.domain.samples import (
+    Fault,
+    Moment,
+    Outcome,
+    Reason,
+    SourceSetting,
+    Tombstone,
+    Wanted,
+)
 from clarity_server.domain.series import (
     Append,
     Closing,
@@ -327,6 +337,9 @@ class Requests(Protocol):
         An answer counts for `keep_s` from when it was kept; then the id is new again.
         """
 
+    def find(self, scope: str, request_id: str, body_digest: bytes, *, now: float) -> str | None:
+        """Return the first answer kept, or None; keeps nothing. Raises RequestIdReused."""
+
 
 class Blobs(Protocol):
     """Immutable bytes by name: `[a-z0-9-_.|=]` parts joined by `/`."""
@@ -350,6 +363,35 @@ class Piece:
 
     segment: Segment
     upload: StoredUpload
+
+
+@dataclass(frozen=True, slots=True)
+class Bearing:
+    """On which civil days of a source a deletion bears. Ranges are [first, end), in days since 1970-01-01."""
+
+    metric: str
+    source: Source
+    near: tuple[int, int]  # Days that may come out otherwise: they are derived again
+    held: tuple[int, int]  # Days that may tell of what is deleted: they and their results are gone until then
+    windows: tuple[int, int]  # first days of windows that may: their analyses are removed, and the insights on them
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesDeletion:
+    """One transaction that deletes ranges of series, and lets all follow that was derived from them."""
+
+    account_id: str
+    tombstones: tuple[Tombstone, ...]  # without numbers
+    bearings: tuple[Bearing, ...]  # of metrics with days
+    change: int  # the account's newest when this was worked out: where another came, it bears on a day more around
+
+
+@dataclass(frozen=True, slots=True)
+class Scattered:
+    """Runs of neighbouring segments, as (account_id, upload_id, first sample, end sample), and where to look on."""
+
+    runs: Sequence[tuple[str, str, int, int]]
+    after: tuple[str, str, int, str] | None  # None: from the beginning again
 
 
 class Series(Protocol):
@@ -383,7 +425,10 @@ class Series(Protocol):
         """
 
     def segments(self, account_id: str, upload_id: str, first_sample: int, end_sample: int) -> Iterator[Segment]:
-        """Yield an upload's segments that overlap [first_sample, end_sample), in order, paging inside."""
+        """Yield an upload's segments that overlap [first_sample, end_sample), in order, paging inside.
+
+        Where neighbours are joined meanwhile, one may begin before the end of the last.
+        """
 
     def pieces(self, account_id: str, metric: str, days: tuple[int, int], source: Source | None) -> Iterator[Piece]:
         """Yield the segments of a metric whose storage days are in [start, end), by source, upload_id and first_sample.
@@ -391,14 +436,256 @@ class Series(Protocol):
         Yields segments of floating and of instant-known uploads alike; the descriptor tells which axis is meant.
         """
 
-    def uploads(self, account_id: str, metric: str) -> Sequence[StoredUpload]:
-        """List a metric's uploads, by upload_id."""
+    def uploads(self, account_id: str, metric: str, limit: int | None = None) -> Sequence[StoredUpload]:
+        """List a metric's uploads, by upload_id; at most so many."""
 
     def committed_at(self, account_id: str, upload_id: str, change: int) -> int:
         """Return how many samples of an upload were committed once the account had a change of this number."""
 
     def change_count(self, account_id: str) -> int:
         """Return the account's newest change number."""
+
+    def near(self, account_id: str, metric: str, span: TimeRange) -> Sequence[StoredUpload]:
+        """List a metric's uploads that may reach into a range, by upload_id: at the cost of those, not of all."""
+
+    def metrics(self, account_id: str) -> Sequence[str]:
+        """List the metrics that have uploads."""
+
+    def tombstones(self, account_id: str, metric: str) -> Sequence[Tombstone]:
+        """List a metric's deleted ranges, by number, but those of which a later one says all."""
+
+    def newest_deletion(self, account_id: str) -> int:
+        """Return the number of the account's newest deletion; 0 for none."""
+
+    def delete(self, deletion: SeriesDeletion) -> None:
+        """Store tombstones, each under a change number, and let all follow, in one transaction.
+
+        The days are touched; their results are due again; analyses of the windows and the insights on them are removed,
+        and the windows are due. A derivation that began before and ends after it stores nothing: what it was to store
+        names, as `deletion`, the newest one it knew of. Finished uploads in a range are unpurged.
+        """
+
+    def scattered(self, after: tuple[str, str, int, str] | None, limit: int, bytes_max: int) -> Scattered:
+        """List runs of neighbouring segments of a storage day that together have at most so many bytes as sent.
+
+        Each call looks at a part of the store: go on `after` the place where the last one stopped. It stops with the
+        day in which there are `limit` runs or more. Of a day that may still grow, only long runs are listed.
+        """
+
+    def join(self, joined: Segment, instead_of: Sequence[Segment]) -> bool:
+        """Put one segment in the place of neighbours, or of one, if they are still as they were read; tell whether."""
+
+    def unpurged(self, after: tuple[str, str] | None, limit: int) -> Sequence[tuple[str, str, int]]:
+        """List finished uploads that may still have deleted samples in them, as (account_id, upload_id, deletion).
+
+        By account_id and upload_id, after a place.
+        """
+
+    def purged(self, account_id: str, upload_id: str, deletion: int) -> None:
+        """Note that an upload has none of them left; where it was deleted from again since, that stays to be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSample:
+    """A sample as the store has it, its content sealed; of one that is deleted the body is empty."""
+
+    account_id: str
+    sample_id: str
+    metric: str
+    source: Source
+    version: int
+    start: Moment
+    duration_ms: int
+    digest: bytes  # keyed, of the content: 32 bytes
+    body: bytes
+    deleted: bool = False
+    number: int = 0  # of the change that it was last in
+
+    @property
+    def name(self) -> str:
+        """What its seal is bound to."""
+        return f"{self.account_id}|sample|{self.sample_id}|{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFault:
+    """A sample that was put aside, its content and what is wrong with it sealed."""
+
+    account_id: str
+    quarantine_id: str  # the sample's id where its identity is valid
+    metric: str  # as sent, cut to a metric's length; and so the source
+    source: Source
+    start: Moment | None  # None where that cannot be told
+    reason: Reason
+    time: float
+    body: bytes
+    place: int = 0
+
+    @property
+    def name(self) -> str:
+        """What its seal is bound to."""
+        return f"{self.account_id}|quarantine|{self.quarantine_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Under which request_id an answer is kept, as in Requests.first."""
+
+    scope: str
+    request_id: str
+    body_digest: bytes
+    now: float
+    keep_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One sample of a write: to store, or to put aside; and what the latter's outcome says."""
+
+    put: StoredSample | StoredFault
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCounts:
+    """How much there is to delete, or was."""
+
+    samples: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMetricRow:
+    """What a source has of a metric in discrete samples that are not deleted, and when anything of it came last."""
+
+    metric: str
+    source: Source
+    sample_count: int
+    first_start: Moment | None
+    last_end: Moment | None
+    last_write_time: float | None
+    civil_days: frozenset[int]  # on which samples begin; those without civil time are on none
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A source that has samples in a range: some that float, or some that are placed at an instant, or both."""
+
+    source: Source
+    floating: bool
+    placed: bool
+
+
+class Samples(Protocol):
+    """Discrete samples: one row each, keyed by identity; the highest version wins, a delete is a tombstone."""
+
+    def write(self, account_id: str, writes: Sequence[Written], kept: Kept | None, now: float) -> Sequence[Outcome]:
+        """Judge and store samples in order, all in one transaction, durably; return what became of each.
+
+        Stored and replaced ones take the account's next change numbers, one each, and clear what was put aside under
+        their id; so does a duplicate. With `kept` the outcomes are kept in the same transaction; a repeat, which brings
+        the same samples in the same order, returns the first ones and stores nothing. Raises RequestIdReused,
+        QuarantineFull (nothing is stored), StoreFull.
+        """
+
+    def get(self, account_id: str, sample_ids: Collection[str]) -> Sequence[StoredSample]:
+        """Find samples, deleted ones too, in any order; those that are not there are left out."""
+
+    def list(
+        self,
+        account_id: str,
+        metrics: Collection[str],
+        source: Source | None,
+        span: TimeRange | None,
+        after: tuple[int, int, str] | None,
+        limit: int,
+    ) -> Sequence[StoredSample]:
+        """List samples that overlap a range, or begin in it, by (floating, start, sample_id) from after a place on.
+
+        `start` is on the range's kind of time; without a range, instants come first and floating ones after, each by
+        its axis. A sample without the kind of time that is asked for is in no range. The floating flag in `after` is 0
+        throughout where a range is given.
+        """
+
+    def speakers(
+        self, account_id: str, metrics: Collection[str], source: Source | None, span: TimeRange
+    ) -> Sequence[Speaker]:
+        """List the sources with samples that `list` would give for a range, by device and app."""
+
+    def faults(self, account_id: str, before: int | None, limit: int) -> Sequence[StoredFault]:
+        """List what was put aside, the newest first, from below a place on."""
+
+    def fault_count(self, account_id: str) -> int:
+        """Count what was put aside."""
+
+    def count(self, account_id: str, wanted: Wanted) -> SampleCounts:
+        """Count what `delete` would delete. Samples count where they begin in the range. Raises SampleNotFound."""
+
+    def delete(self, account_id: str, wanted: Wanted, limit: int) -> SampleCounts:
+        """Delete at most `limit` samples, and quarantined ones, in one transaction, each under a change number.
+
+        Of quarantined ones at most as many. Called until it returns none; ids go all at once, in one call, and those
+        that are deleted already count nothing. Raises SampleNotFound for an id that is neither a sample's, deleted or
+        not, nor that of one in quarantine; nothing is deleted then.
+        """
+
+    def summary(self, account_id: str, metrics: Collection[str] | None) -> Sequence[SourceMetricRow]:
+        """List what each source has, by metric, device and app; of series only that there is something."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """A change as the store has it: the numbers [number, number + span)."""
+
+    number: int
+    span: int
+    kind: str  # append, finish, samples, series_deleted
+    metric: str  # empty for samples, which may be of several
+    upload_id: str
+    first_sample: int
+    count: int
+
+
+class Changes(Protocol):
+    """The account's numbered changes."""
+
+    def lineage(self) -> str:
+        """Return the id of the history that the numbers are of: a store that was put back has another one."""
+
+    def rows(self, account_id: str, after: int, limit: int) -> Sequence[ChangeRow]:
+        """List changes that have a number above `after`, by number."""
+
+    def samples(self, account_id: str, after: int, until: int, limit: int) -> Sequence[StoredSample]:
+        """List samples, deleted ones too, whose last change is in (after, until], by number."""
+
+    def tombstone(self, account_id: str, number: int) -> Tombstone:
+        """Find the deleted range of a change. Raises StoreDamaged."""
+
+    def newest(self, account_id: str) -> int:
+        """Return the account's newest change number; 0 for none."""
+
+
+class Sources(Protocol):
+    """What an account says of its sources."""
+
+    def settings(self, account_id: str) -> Sequence[SourceSetting]:
+        """List what was said, by device and app."""
+
+    def put(self, account_id: str, setting: SourceSetting) -> None:
+        """Say it anew. Raises SourceNotFound where nothing ever came from it."""
+
+
+class Retentions(Protocol):
+    """How long accounts keep their data. None is listed that keeps it for ever."""
+
+    def get(self, account_id: str) -> int:
+        """Return the days; 0 for ever."""
+
+    def put(self, account_id: str, keep_days: int) -> None:
+        """Say it anew."""
+
+    def all(self) -> Sequence[tuple[str, int]]:
+        """List accounts and their days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,6 +715,7 @@ class DueResult:
     upload_id: str
     closing: Closing
     change: int = field(default=CHANGE_MAX, compare=False)
+    deletion: int = field(default=CHANGE_MAX, compare=False)  # the account's newest when this was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,6 +724,7 @@ class DueDay:
 
     key: DayKey
     touch: int
+    deletion: int = field(default=CHANGE_MAX, compare=False)  # the account's newest when this was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,13 +757,17 @@ class Analyses(Protocol):
         """List touched days, oldest first, of an account or of all in turn; one that failed waits for a new touch."""
 
     def put_results(self, puts: Sequence[PutResult]) -> None:
-        """Store sealed results under their numbers, all in one transaction; the first one under a number stays."""
+        """Store sealed results under their numbers, all in one transaction; the first one under a number stays.
+
+        Nothing is stored of an account that has deleted more than a result knows of; it stays due.
+        """
 
     def put_days(self, puts: Sequence[PutDay]) -> None:
         """Store sealed Days in place of the older ones, all in one transaction, and clear their touches.
 
         A touch that came meanwhile stays, and so does a Day that was derived for a later touch. The `windows` of each
-        are due from now on, in the same transaction.
+        are due from now on, in the same transaction. Of an account that has deleted more than a Day knows of, nothing
+        is stored or cleared.
         """
 
     def results(self, account_id: str, upload_id: str, after: int, limit: int) -> Sequence[tuple[Closing, bytes]]:
@@ -516,6 +809,7 @@ class DueWindow:
 
     key: WindowKey
     touch: int
+    deletion: int = field(default=CHANGE_MAX, compare=False)  # the account's newest when this was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -530,6 +824,7 @@ class StoredAnalysis:
     model_digest: str
     body: bytes  # sealed; of one that is queued, its window and parameters
     number: int = 0
+    deletion: int = field(default=CHANGE_MAX, compare=False)  # the account's newest when it, or its data, was read
 
     @property
     def name(self) -> str:
@@ -566,21 +861,24 @@ class Windows(Protocol):
     ) -> StoredAnalysis:
         """Store an analysis as QUEUED, unless its id is there and has not FAILED; return it as stored.
 
-        `instead_of`, as it was found, gives way in any state. Raises Busy where the account has `waiting_max` queued.
+        `instead_of`, as it was found, gives way in any state. Raises Busy where the account has `waiting_max` queued,
+        or has deleted more than the analysis knows of.
         """
 
     def put(self, analyses: Sequence[StoredAnalysis], *, touch: bool = False) -> None:
         """Store analyses, all in one transaction, each under the account's next number; one that SUCCEEDED stays.
 
-        With `touch` the window of each that is stored is due, so that it is settled which one is current.
+        Nothing is stored of an account that has deleted more than an analysis knows of. With `touch` the window of each
+        that is stored is due, so that it is settled which one is current.
         """
 
     def settle(self, looks: Sequence[Look]) -> None:
         """Make each current analysis, stored before, that of its window, all in one transaction; clear the touches.
 
-        A touch that came meanwhile stays. Every other analysis of the window that SUCCEEDED with another input, or in
-        the same way as the current one, is SUPERSEDED and numbered anew; so is one that FAILED, where the current one
-        did not. A superseded one that is current again has SUCCEEDED, numbered anew.
+        A touch that came meanwhile stays; so does all of an account that has deleted more than a look knows of. Every
+        other analysis of the window that SUCCEEDED with another input, or in the same way as the current one, is
+        SUPERSEDED and numbered anew; so is one that FAILED, where the current one did not. A superseded one that is
+        current again has SUCCEEDED, numbered anew.
         """
 
     def touch_older(self, method: str, model_digest: str) -> int:
@@ -621,6 +919,7 @@ class StoredInsight:
     create_time: datetime
     body: bytes
     number: int = 0
+    deletion: int = field(default=CHANGE_MAX, compare=False)  # the account's newest when its analyses were read
 
     @property
     def name(self) -> str:
@@ -632,7 +931,10 @@ class Insights(Protocol):
     """What was told."""
 
     def put(self, insight: StoredInsight) -> StoredInsight:
-        """Store an insight under the account's next number unless its id is there; return the stored one."""
+        """Store an insight under the account's next number unless its id is there; return the stored one.
+
+        Raises Busy where the account has deleted more than the insight knows of.
+        """
 
     def get(self, account_id: str, insight_id: str) -> StoredInsight | None:
         """Find an insight."""

@@ -35,6 +35,22 @@ class StartKind(StrEnum):
     INSTANT = "instant"  # the instant only
 
 
+class TimeKind(StrEnum):
+    """By which time a range is meant."""
+
+    CIVIL = "civil"
+    INSTANT = "instant"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """[start_ms, end_ms) in one kind of time."""
+
+    kind: TimeKind
+    start_ms: int
+    end_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """When sample 0 begins: `ms` is civil for all kinds but INSTANT."""

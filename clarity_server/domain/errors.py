@@ -477,6 +477,71 @@ class Busy(ClarityError):
         super().__init__(f"too much {work} is waiting; retry shortly", work=work)
 
 
+class SampleNotFound(ClarityError):
+    """The account has no sample with this id."""
+
+    def __init__(self, sample_id: str) -> None:
+        """Name the first one."""
+        super().__init__("there is no sample with this id; nothing was deleted", sample_id=sample_id)
+
+
+class SourceNotFound(ClarityError):
+    """The account has no source with this device and app."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("this account has nothing from such a source; ListSources tells which there are")
+
+
+class AggregateInapplicable(ClarityError):
+    """A function or bucket does not apply to the metric."""
+
+    def __init__(self, field: str, why: str) -> None:
+        """Name the request's field and say why."""
+        super().__init__(f"{field}: {why}", field=field)
+
+
+class ChangeTokenExpired(ClarityError):
+    """A change token is of a store that is no more as it was."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("the store was restored since; resync: drop the mirror and ListChanges without a token")
+
+
+class QuarantineFull(ClarityError):
+    """An account has as many samples in quarantine as there may be."""
+
+    def __init__(self, maximum: int) -> None:
+        """Name the limit."""
+        super().__init__(
+            f"{maximum:,} samples are in quarantine; nothing of this request was stored. "
+            "ListQuarantine shows them: send them again, mended, or delete them",
+            limit="quarantined_samples",
+            maximum=maximum,
+        )
+
+
+class CountChanged(ClarityError):
+    """There is more or less to delete than the caller expects."""
+
+    def __init__(self, expected: int, found: int) -> None:
+        """Name both counts."""
+        super().__init__(
+            f"there are {found:,} to delete and not {expected:,}; nothing was deleted. Count again with validate_only",
+            expected=expected,
+            found=found,
+        )
+
+
+class QueryTooLarge(ClarityError):
+    """An answer would take more than one call may."""
+
+    def __init__(self, limit: str, maximum: int, what_to_do: str) -> None:
+        """Name the limit and say what to ask instead."""
+        super().__init__(f"at most {maximum:,} {limit}; {what_to_do}", limit=limit, maximum=maximum)
+
+
 class StoreUnavailable(ClarityError):
     """The store cannot be read or written at present."""
 

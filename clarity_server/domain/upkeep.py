@@ -20,6 +20,8 @@ class Kind(StrEnum):
     UPLOADS = "uploads"
     SEGMENTS = "segments"
     BLOBS = "blobs"
+    SAMPLES = "samples"
+    QUARANTINE = "quarantine"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from clarity_server.domain.analysis import Analysis, State
 from clarity_server.domain.civil import as_date
 from clarity_server.domain.days import Day
 from clarity_server.domain.errors import Busy, ClarityError, StoreFull, StoreUnavailable
+from clarity_server.domain.reach import clock_of
 from clarity_server.domain.series import ClosingKind, Source
 from clarity_server.flows.describe import (
     Model,
@@ -21,7 +22,7 @@ from clarity_server.flows.describe import (
     is_whole,
     method_of,
 )
-from clarity_server.flows.grid import WINDOW_DAYS, Grid, Reels, Track, day_grid, window_grid
+from clarity_server.flows.grid import WINDOW_DAYS, Grid, Reels, Track, day_grid, empty_grid, window_grid
 from clarity_server.flows.results import (
     analysis_as_made,
     seal_analysis,
@@ -89,8 +90,7 @@ class Analyze:
 
         def derive() -> None:
             grid = day_grid(reels.parts(track, _one_day(key.civil_day), due.change), key.civil_day, due.upload_id)
-            day = None if grid is None else day_of(key, grid, closed=True)
-            assert day is not None, "a closed day has samples"
+            day = day_of(key, grid or self._emptied(due), closed=True)
             made.append(PutResult(due, self._sealed_result(due, day)))
 
         def give_up() -> None:
@@ -163,12 +163,12 @@ class Analyze:
         def derive() -> StoredAnalysis:
             parts = reels.parts(_track(key), _window_days(key), due.change)
             grid = window_grid(parts, key.civil_day, due.upload_id)
-            assert grid is not None, "a closed window has samples"
-            return self._analysed(key, grid, Method())
+            return self._analysed(key, grid or self._emptied(due), Method())
 
         made = self._or_failed(key, f"{due.upload_id} {due.closing.number}", derive)
         if made is None:
             return None, PutResult(due, b"", failed=True)
+        made = replace(made, deletion=due.deletion)
         return made, PutResult(due, made.analysis_id.encode(), failed=made.state is State.FAILED)
 
     def derive_windows(self) -> int:
@@ -177,7 +177,8 @@ class Analyze:
         if due:
             reels = self._reels([one.key for one in due])
             looks = [self._touched_window(one, reels) for one in due]
-            self.windows.put([look.current for look in looks if look.current is not None and not look.current.number])
+            fresh = [(look.current, look.due) for look in looks if look.current is not None and not look.current.number]
+            self.windows.put([replace(current, deletion=due.deletion) for current, due in fresh])
             self.windows.settle(looks)
         return len(due)
 
@@ -218,9 +219,12 @@ class Analyze:
         def derive() -> None:
             asked = unseal_analysis(self.keys.data_key(due.key.account_id), due)
             grid = _window(reels, due.key)
-            assert grid is not None, "what was asked for had samples, and samples stay"
+            if grid is None:  # what was asked for had samples, and they were deleted
+                made.append(replace(due, state=State.SUPERSEDED))
+                return
             found = self._analysed(due.key, grid, method_of(asked.parameters))
-            made.append(replace(found, state=State.SUCCEEDED))  # it may have been superseded, and be current again
+            # It may have been superseded, and be current again.
+            made.append(replace(found, state=State.SUCCEEDED, deletion=due.deletion))
             if found.analysis_id != due.analysis_id:  # newer data came while it waited, or another model
                 made.append(replace(due, state=State.SUPERSEDED))
 
@@ -257,6 +261,13 @@ class Analyze:
     @property
     def _windows_page(self) -> int:
         return PAGE if self.model is None else PAGE_WITH_MODEL
+
+    def _emptied(self, due: DueResult) -> Grid:
+        """Return the grid of a result of which every sample was deleted since it closed."""
+        upload, closing = self.series.upload(due.account_id, due.upload_id), due.closing
+        known = [move for move in upload.offset_changes if move.first_sample < closing.end_sample]
+        clock = clock_of(upload.descriptor, known)
+        return empty_grid(clock, closing.civil_day, window=closing.kind is ClosingKind.WINDOW)
 
     # ---- for both ----------------------------------------------------------------------------------------------------
 

@@ -64,13 +64,18 @@ class Model(Protocol):
 def day_of(key: DayKey, grid: Grid, *, closed: bool) -> Day:
     """Compute a Day from its minutes."""
     recorded = np.isfinite(grid.counts)
-    worn = choi(grid.counts)
+    worn = day_wear(grid)
     asleep = oakley(grid.counts) & worn
     # Beyond what was sent there is no recording, which is another reason than a gap in it.
     sent, core = grid.sent, grid.core
     (night,) = rhythm_night.nights(asleep[sent], worn[sent], recorded[sent], grid.civil[sent], [key.civil_day])
     masks = (recorded[core], worn[core], asleep[core])
     return _day(key, grid, masks, _night(_moved(night, sent.start), grid), closed=closed)
+
+
+def day_wear(grid: Grid) -> NDArray[np.bool_]:
+    """Tell which minutes of a day's grid were worn: all that tells of a day's wear asks here."""
+    return choi(grid.counts)
 
 
 def _day(

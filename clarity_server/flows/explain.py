@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -55,6 +55,7 @@ class _Pair:
 
     now: Analysis
     before: Analysis | None
+    deletion: int  # the account's newest when the older of the two was read
 
     @property
     def before_id(self) -> str:
@@ -98,7 +99,8 @@ class Explain:
         stored = self.insights.get(account_id, insight_id)
         if stored is None:
             told = self._told(pair, kind, insight_id)
-            stored = self.insights.put(_seal(self.keys.data_key(account_id), account_id, told))
+            sealed = _seal(self.keys.data_key(account_id), account_id, told)
+            stored = self.insights.put(replace(sealed, deletion=pair.deletion))
         return self._unsealed([stored])[0]
 
     def get(self, account_id: str, insight_id: str) -> Insight:
@@ -135,8 +137,8 @@ class Explain:
         if first == meant:
             return pair
         now_id, before_id = first.split()
-        before = None if before_id == NONE else self._done(account_id, self._found(account_id, before_id))
-        return _Pair(self._done(account_id, self._found(account_id, now_id)), before)
+        before = None if before_id == NONE else self._found(account_id, before_id)
+        return self._paired(account_id, self._found(account_id, now_id), before)
 
     def _found(self, account_id: str, analysis_id: str) -> StoredAnalysis:
         return self._or_not_found(self.windows.get(account_id, analysis_id))
@@ -150,9 +152,12 @@ class Explain:
     def _pair(self, account_id: str, stored: StoredAnalysis) -> _Pair:
         key = stored.key
         earlier = WindowKey(account_id, key.metric, key.source, key.civil_day - WEEK_DAYS)
+        return self._paired(account_id, stored, self.windows.of_window(earlier, stored.method))
+
+    def _paired(self, account_id: str, stored: StoredAnalysis, before: StoredAnalysis | None) -> _Pair:
+        deletion = min(one.deletion for one in (stored, before) if one is not None)
         now = self._done(account_id, stored)
-        before = self.windows.of_window(earlier, stored.method)
-        return _Pair(now, None if before is None else self._done(account_id, before))
+        return _Pair(now, None if before is None else self._done(account_id, before), deletion)
 
     def _done(self, account_id: str, stored: StoredAnalysis) -> Analysis:
         """Open an Analysis. Raises AnalysisNotDone where it has no numbers."""

@@ -20,8 +20,10 @@ from clarity_server.domain.days import (
     REACH_BEFORE_DAYS,
     on_days,
 )
+from clarity_server.domain.reach import clock_of, hidden, positions, under, without
+from clarity_server.domain.samples import Tombstone
 from clarity_server.domain.series import Source, StoredUpload, as_float32
-from clarity_server.flows.ingest import clock_of, open_segment
+from clarity_server.flows.ingest import open_segment, unread
 from clarity_server.ports import Keys, Piece, Series
 
 WINDOW_DAYS = 8  # civil days a window may lie on: seven, and one more where the clock was put on
@@ -72,6 +74,7 @@ class Part:
     clock: Clock
     first_sample: int
     counts: NDArray[np.float32]  # (samples,)
+    deleted: tuple[tuple[int, int], ...] = ()  # samples [first, end) among these that are as if they were never sent
 
     @property
     def floating(self) -> bool:
@@ -92,8 +95,17 @@ class Part:
 
     def has(self, days: range) -> bool:
         """Whether a sample begins on one of these civil days, by this upload's own clock."""
-        found = on_days(self.clock, self.period_ms, self.first_sample, self.end_sample)
-        return any(day in days for day, _ in found)
+        return any(day in days for low, high in self.runs for day, _ in on_days(self.clock, self.period_ms, low, high))
+
+    @property
+    def runs(self) -> list[tuple[int, int]]:
+        """The samples [first, end) that are not deleted."""
+        return without([(self.first_sample, self.end_sample)], self.deleted)
+
+    @property
+    def left(self) -> NDArray[np.bool_]:
+        """Which of the samples are not deleted, (samples,)."""
+        return ~under(self.deleted, np.arange(self.first_sample, self.end_sample))
 
 
 class Reels:
@@ -104,6 +116,7 @@ class Reels:
         self._series, self._keys = series, keys
         self._runs = _runs(wanted)
         self._pieces: dict[tuple[Track, range], Sequence[Piece]] = {}
+        self._tombstones: dict[tuple[str, str], Sequence[Tombstone]] = {}
         self._opened: dict[str, NDArray[np.float32]] = {}
 
     def parts(self, track: Track, days: range, upto: int | None = None) -> list[Part]:
@@ -119,24 +132,43 @@ class Reels:
         pieces = [one for one in self._pieces[track, run] if one.segment.day in near]
         key = self._keys.data_key(track.account_id) if pieces else b""
         by_upload = itertools.groupby(pieces, key=lambda one: one.upload.upload_id)
-        parts = [self._part(track.account_id, list(theirs), key, upto) for _, theirs in by_upload]
-        return sorted((part for part in parts if len(part.counts)), key=lambda part: merge.precedence(part.upload))
+        parts = [self._part(track, list(theirs), key, upto) for _, theirs in by_upload]
+        return sorted((part for part in parts if part.runs), key=lambda part: merge.precedence(part.upload))
 
-    def _part(self, account_id: str, pieces: Sequence[Piece], key: bytes, upto: int | None) -> Part:
+    def _part(self, track: Track, pieces: Sequence[Piece], key: bytes, upto: int | None) -> Part:
         upload, first = pieces[0].upload, pieces[0].segment.first_sample
-        counts = np.concatenate([self._counts(piece, key) for piece in pieces])
+        end = pieces[-1].segment.first_sample + pieces[-1].segment.count
         if upto is not None:
-            committed = self._series.committed_at(account_id, upload.upload_id, upto)
-            counts = counts[: max(0, committed - first)]
+            end = max(first, min(end, self._series.committed_at(track.account_id, upload.upload_id, upto)))
+        counts = self._joined(pieces, key)[: end - first]
+        left = without([(first, end)], self._deleted(track, upload))
+        # Nobody knows of samples that were deleted at the ends; those in between are between two that are there.
+        low, high = (left[0][0], left[-1][1]) if left else (first, first)
         # A day must be the same whenever it is derived: of the clock, too, only what these samples know.
-        known = [move for move in upload.offset_changes if move.first_sample < first + len(counts)]
-        return Part(upload, clock_of(upload.descriptor, known), first, counts)
+        known = [move for move in upload.offset_changes if move.first_sample < high]
+        inside = counts[low - first : high - first]
+        return Part(upload, clock_of(upload.descriptor, known), low, inside, tuple(without([(low, high)], left)))
 
-    def _counts(self, piece: Piece, key: bytes) -> NDArray[np.float32]:
-        name = piece.segment.key
-        if name not in self._opened:
-            self._opened[name] = as_float32(open_segment(key, piece.segment).values, piece.upload.descriptor)
-        return self._opened[name]
+    def _joined(self, pieces: Sequence[Piece], key: bytes) -> NDArray[np.float32]:
+        """Return the counts of neighbouring pieces, each sample once. They are opened once for all that asks."""
+        at, parts = pieces[0].segment.first_sample, list[NDArray[np.float32]]()
+        for piece in pieces:
+            name = piece.segment.key
+            if name not in self._opened:
+                self._opened[name] = as_float32(open_segment(key, piece.segment).values, piece.upload.descriptor)
+            parts.append(self._opened[name][unread(piece.segment, at) :])
+            at = max(at, piece.segment.first_sample + piece.segment.count)
+        return np.concatenate(parts)
+
+    def _deleted(self, track: Track, upload: StoredUpload) -> list[tuple[int, int]]:
+        """Return the samples [first, end) of an upload that are deleted."""
+        name = (track.account_id, track.metric)
+        if name not in self._tombstones:
+            self._tombstones[name] = self._series.tombstones(*name)
+        period_ms = upload.descriptor.period_ms
+        assert period_ms is not None, "a metric with days has a fixed period"
+        found = [positions(period_ms, part) for part in hidden(upload, self._tombstones[name])]
+        return [(first, end) for first, end in found if first < end]
 
 
 def day_grid(parts: Sequence[Part], civil_day: int, of: str | None = None) -> Grid | None:
@@ -150,6 +182,26 @@ def day_grid(parts: Sequence[Part], civil_day: int, of: str | None = None) -> Gr
 def window_grid(parts: Sequence[Part], civil_day: int, of: str | None = None) -> Grid | None:
     """Lay uploads over the window that begins on a civil day, as `day_grid` does over a day."""
     return _grid(parts, range(civil_day, civil_day + WINDOW_DAYS), of, window=True)
+
+
+def empty_grid(clock: Clock, civil_day: int, *, window: bool) -> Grid:
+    """Return the grid of a day, or of the window that begins on it, of which all was deleted: as a clock has it."""
+    start_ms = clock.axis_ms + clock.day_start_ms(civil_day)
+    end_ms = clock.axis_ms + clock.day_start_ms(civil_day + 1)
+    length = WINDOW_MINUTES if window else _minutes((start_ms, end_ms))
+    count = CONTEXT_BEFORE_MINUTES + length + CONTEXT_AFTER_MINUTES
+    times = start_ms + (np.arange(count, dtype=np.int64) - CONTEXT_BEFORE_MINUTES) * MINUTE_MS
+    core = slice(CONTEXT_BEFORE_MINUTES, CONTEXT_BEFORE_MINUTES + length)
+    return Grid(
+        counts=np.full(count, np.nan),
+        civil=(times if clock.floating else times + _offsets_s(clock, times) * 1000) // MINUTE_MS,
+        core=core,
+        sent=core,
+        start_ms=start_ms,
+        floating=clock.floating,
+        zoned=clock.start.kind is StartKind.ZONE,
+        conflict_minutes=0,
+    )
 
 
 def _runs(wanted: Iterable[tuple[Track, range]]) -> Mapping[Track, list[range]]:
@@ -271,7 +323,9 @@ def _minutes(bounds: tuple[int, int]) -> int:
 
 def _cover(part: Part, bounds: tuple[int, int], *, floating: bool) -> merge.Cover:
     """Return what one upload has around a day: minutes since it began, those after its end counted on from there."""
-    elapsed = np.arange(part.first_sample, part.end_sample, dtype=np.int64) * part.period_ms
+    left = part.left
+    elapsed = np.arange(part.first_sample, part.end_sample, dtype=np.int64)[left] * part.period_ms
+    there = part.counts[left]
     minutes, counts = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
     for stretch in part.clock.stretches(int(elapsed[0]), int(elapsed[-1]) + 1):
         base = part.clock.civil_ms(stretch, 0)
@@ -281,7 +335,7 @@ def _cover(part: Part, bounds: tuple[int, int], *, floating: bool) -> merge.Cove
         at = elapsed[low:high] + (base if floating else part.clock.axis_ms)
         after = _minutes(bounds) + (at - bounds[1]) // MINUTE_MS
         minutes.append(np.where(at < bounds[1], (at - bounds[0]) // MINUTE_MS, after))
-        counts.append(part.counts[low:high])
+        counts.append(there[low:high])
     joined = np.concatenate(minutes)
     order = np.argsort(joined, kind="stable")
     return merge.Cover(joined[order], np.concatenate(counts)[order].reshape(-1, 1))

@@ -12,10 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarity_server.domain import metrics, sealing, segments
-from clarity_server.domain.analysis import Analysed, Analysis
+from clarity_server.domain.analysis import Analysed
 from clarity_server.domain.civil import DAY_MS, Clock, OffsetChange, stays
 from clarity_server.domain.days import REACH_AFTER_DAYS, REACH_BEFORE_DAYS, Day, closings
-from clarity_server.domain.errors import DigestMismatch, InvalidInput, StoreDamaged, TotalMismatch, UploadTakenOver
+from clarity_server.domain.errors import (
+    ContentConflict,
+    DigestMismatch,
+    InvalidInput,
+    StoreDamaged,
+    TotalMismatch,
+    UploadTakenOver,
+)
+from clarity_server.domain.reach import clock_of, hidden, times, under
 from clarity_server.domain.series import (
     SCALE_MAX,
     Append,
@@ -32,6 +40,8 @@ from clarity_server.domain.series import (
 from clarity_server.flows.intake import Batch, Intake, compare
 from clarity_server.flows.results import analysis_as_made, unseal_result
 from clarity_server.ports import Analyses, Keys, Series, Windows
+
+__all__ = ["Ingest", "Progress", "clock_of", "open_segment", "unread"]
 
 RESULTS_PAGE = 100
 OPEN_AHEAD = 2  # segments of at most a batch each
@@ -74,7 +84,7 @@ class Ingest:
         return self._series.upload(account_id, upload_id)
 
     def verify(self, intake: Intake, part: Chunk) -> None:
-        """Compare samples that are committed already with the store, bit for bit.
+        """Compare samples that are committed already with the store, bit for bit; those that are deleted are not.
 
         Raises ContentConflict; StoreDamaged where the store does not have them all: nothing is dropped uncompared.
         """
@@ -86,10 +96,24 @@ class Ingest:
             plain = self._plain(segment)
             high = min(end, segment.first_sample + segment.count)
             ours = _cut(Chunk(segment.first_sample, plain.values, plain.offsets_ms), at, high, width)
-            compare(ours, _cut(part, at, high, width), width)
+            self._compare(intake, ours, _cut(part, at, high, width))
             at = high
         if at < end:
             raise StoreDamaged(piece=f"{intake.account_id}|{intake.stored.upload_id}|{at}")
+
+    def _compare(self, intake: Intake, ours: Chunk, theirs: Chunk) -> None:
+        """Demand that what is not deleted is equal. Raises ContentConflict."""
+        descriptor = intake.descriptor
+        try:
+            compare(ours, theirs, descriptor.sample_bytes)
+        except ContentConflict:
+            # Asked after the segment was read: what was purged of it was deleted before.
+            deleted = hidden(intake.stored, self._series.tombstones(intake.account_id, descriptor.metric))
+            if not deleted:
+                raise
+            count = len(ours.values) // descriptor.sample_bytes
+            mask = under(deleted, times(descriptor, ours.first_sample, count, ours.offsets_ms))
+            compare(_with(ours, theirs, mask, descriptor.sample_bytes), theirs, descriptor.sample_bytes)
 
     def prepare(self, intake: Intake, batch: Batch) -> Append:
         """Encode and seal a batch and work out all that follows from it; touches neither the store nor the intake."""
@@ -165,21 +189,24 @@ class Ingest:
 
     def results(self, account_id: str, upload_id: str, after: int) -> Sequence[Day | Analysed]:
         """Return the next results after a number, in order, at most RESULTS_PAGE, as far as they are derived."""
-        rows = self._analyses.results(account_id, upload_id, after, RESULTS_PAGE)
-        key = self._keys.data_key(account_id) if rows else b""
-        return [
-            unseal_result(key, account_id, upload_id, closing.number, body)
-            if closing.kind is ClosingKind.DAY
-            else Analysed(closing.number, self._analysis(key, account_id, body.decode()))
-            for closing, body in rows
-        ]
+        found = list[Day | Analysed]()
+        for closing, body in self._analyses.results(account_id, upload_id, after, RESULTS_PAGE):
+            key = self._keys.data_key(account_id)
+            if closing.kind is ClosingKind.DAY:
+                found.append(unseal_result(key, account_id, upload_id, closing.number, body))
+                continue
+            analysis = self._windows.get(account_id, body.decode())
+            if analysis is None:
+                self._deleted_meanwhile(account_id, upload_id, closing, body)
+                break
+            # As it was made: a result never changes.
+            found.append(Analysed(closing.number, analysis_as_made(key, analysis)))
+        return found
 
-    def _analysis(self, key: bytes, account_id: str, analysis_id: str) -> Analysis:
-        """Return the Analysis that a result names, as it was made: a result never changes."""
-        found = self._windows.get(account_id, analysis_id)
-        if found is None:
-            raise StoreDamaged(piece=f"{account_id}|analysis|{analysis_id}")
-        return analysis_as_made(key, found)
+    def _deleted_meanwhile(self, account_id: str, upload_id: str, closing: Closing, body: bytes) -> None:
+        """Demand that a result no longer names an analysis that is gone: it is derived again. Raises StoreDamaged."""
+        if (closing, body) in self._analyses.results(account_id, upload_id, closing.number - 1, 1):
+            raise StoreDamaged(piece=f"{account_id}|analysis|{body.decode()}")
 
     def progress(self, account_id: str, stored: StoredUpload, received: int) -> Progress:
         """Tell how far an upload has come."""
@@ -232,11 +259,12 @@ class Ingest:
         """Yield all committed value bytes in order. Raises StoreDamaged where a piece is missing."""
         at = 0
         found = self._series.segments(account_id, stored.upload_id, 0, stored.committed)
+        width = stored.descriptor.sample_bytes
         for segment, plain in self._opened_ahead(found):
-            if segment.first_sample != at:
+            if segment.first_sample > at:
                 raise StoreDamaged(piece=f"{account_id}|{stored.upload_id}|{at}")
-            at += segment.count
-            yield plain.values
+            yield plain.values[unread(segment, at) * width :]
+            at = max(at, segment.first_sample + segment.count)
         if at != stored.committed:
             raise StoreDamaged(piece=f"{account_id}|{stored.upload_id}|{at}")
 
@@ -261,9 +289,16 @@ def open_segment(key: bytes, segment: Segment) -> segments.Plain:
         raise StoreDamaged(piece=segment.key) from why
 
 
-def clock_of(descriptor: Descriptor, changes: Sequence[OffsetChange]) -> Clock:
-    """Return the clock of an upload."""
-    return Clock(descriptor.start, [(change.elapsed_ms, change.utc_offset_s) for change in changes])
+def unread(segment: Segment, at: int) -> int:
+    """Return how many of a segment's samples lie before `at`: joined with its neighbours meanwhile, some come again."""
+    return min(max(0, at - segment.first_sample), segment.count)
+
+
+def _with(ours: Chunk, theirs: Chunk, mask: NDArray[np.bool_], width: int) -> Chunk:
+    """Return our chunk with the others' values under a mask."""
+    values = np.frombuffer(ours.values, np.uint8).reshape(-1, width).copy()
+    values[mask] = np.frombuffer(theirs.values, np.uint8).reshape(-1, width)[mask]
+    return replace(ours, values=values.tobytes())
 
 
 def _resolved(

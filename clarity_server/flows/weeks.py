@@ -70,6 +70,7 @@ class Weeks:
         Raises MetricUnknown, InvalidInput, WindowNotFound, TimeKindWrong, RequestIdReused, Busy.
         """
         metric = _with_days(metric)
+        deletion = self.series.newest_deletion(account_id)  # before anything is read that may be deleted meanwhile
         key = WindowKey(account_id, metric, self._source(account_id, metric, source), (day - EPOCH_DATE).days)
         grid = self._grid(key)
         name = analysis_id(key, grid, method, self.model)
@@ -85,7 +86,7 @@ class Weeks:
         known = self.windows.get(account_id, name)
         if known is None or not _answers(data_key, known):
             asked = seal_analysis(data_key, key, queued(key, grid, method, self.model))
-            known = self.windows.queue(asked, QUEUED_MAX, known)
+            known = self.windows.queue(replace(asked, deletion=deletion), QUEUED_MAX, known)
             self.wake()
         return unseal_analysis(data_key, self._in_force(known))
 

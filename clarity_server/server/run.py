@@ -25,6 +25,7 @@ from clarity.v1 import (
 from clarity_server.config import Config, ConfigError
 from clarity_server.domain.errors import ClarityError, StartRefused
 from clarity_server.flows.analyze import Analyze
+from clarity_server.flows.compact import Compact
 from clarity_server.flows.deliver import Deliver
 from clarity_server.flows.describe import DEFAULT_METHOD
 from clarity_server.flows.explain import Explain
@@ -44,7 +45,7 @@ from clarity_server.server.identity import Verifier
 from clarity_server.server.memory import share_one_heap
 from clarity_server.server.patrol import Patrol
 from clarity_server.server.throttle import Throttle
-from clarity_server.server.verbs import verbs
+from clarity_server.server.verbs import discrete, verbs
 from clarity_server.server.wiring import World, world
 from clarity_server.server.worker import Worker
 from clarity_server.services.auth_service import PASSWORD_THREADS, AuthService
@@ -61,6 +62,8 @@ SWEEP_EVERY_S = 600.0
 ANCHOR_EVERY_S = 10.0
 ERASE_EVERY_S = 10.0  # an erasure begins at most so long after its time
 MAIL_EVERY_S = 0.2  # a look at an empty queue costs some 20 µs
+RETAIN_EVERY_S = 60.0  # a look at each account's day; where it is over, the deleting goes on turn by turn
+COMPACT_EVERY_S = 60.0  # a bounded part each time: at most 64 runs of segments
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread keeps the interpreter from others. With Python's own 5 ms a call waits for the derivation of weeks,
 and a derivation, which gives the interpreter away at every numpy operation, waits for calls."""
@@ -130,14 +133,17 @@ async def start(config: Config, more: Sequence[grpc.GenericRpcHandler] = ()) -> 
         await offload(built.windows.touch_older, DEFAULT_METHOD, built.model.manifest.digest)
     worker = Worker(analyze, partial(loop.call_soon_threadsafe, live.wake))
     ingest = Ingest(built.series, built.analyses, built.windows, built.keys, worker.wake)
+    read = Read(built.series, built.keys)
+    samples = discrete(built, read, worker.wake)
     health = Health(built.probes, offload)
     server = grpc.aio.server(interceptors=(Boundary(gate),), options=limits.GRPC_OPTIONS)
     auth_service_pb2_grpc.add_AuthServiceServicer_to_server(AuthService(identity, offload, passwords), server)
     health_data_service_pb2_grpc.add_HealthDataServiceServicer_to_server(
         HealthDataService(
             Room(ingest, offload, live, permits),
-            Read(built.series, built.keys),
+            read,
             Lists(built.analyses, built.keys, analyze),
+            samples,
         ),
         server,
     )
@@ -156,6 +162,8 @@ async def start(config: Config, more: Sequence[grpc.GenericRpcHandler] = ()) -> 
         worker,
         Chore(identity.erase.run_due, ERASE_EVERY_S, "eraser"),
         Chore(Deliver(built.outbox, built.carrier).deliver_due, MAIL_EVERY_S, "mail"),
+        Chore(samples.retain.run_due, RETAIN_EVERY_S, "retention"),
+        Chore(Compact(built.series, built.keys).run_due, COMPACT_EVERY_S, "compaction"),
     )
     for job in jobs:
         job.start()

@@ -86,8 +86,9 @@ def _back_up(settings: Config, options: argparse.Namespace) -> int:
     files, counts = manifest["files"].values(), manifest["counts"]
     size = sum(file["bytes"] for file in files)
     _print(
-        f"{options.directory}: {counts['accounts']:,} accounts, {counts['samples']:,} samples, {size:,} bytes in "
-        f"{len(files):,} files, copied and read again. The keys are not in it: without {settings.keys} it opens nothing"
+        f"{options.directory}: {counts['accounts']:,} accounts, {counts['series_samples']:,} samples of series, "
+        f"{counts['samples']:,} others, {size:,} bytes in {len(files):,} files, copied and read again. "
+        f"The keys are not in it: without {settings.keys} it opens nothing"
     )
     if not manifest["audit"]["whole"]:
         sys.stderr.write("clarity: the audit is broken in it, as it is in the store: see `clarity audit verify`\n")

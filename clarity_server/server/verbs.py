@@ -1,28 +1,37 @@
-"""The verbs of identity, sharing and erasure, put together over the ports of a world."""
+"""The verbs of identity, sharing and erasure, and those of samples, put together over the ports of a world."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from clarity_server.config import Config
+from clarity_server.flows.aggregate import Aggregate
 from clarity_server.flows.chains import Chains
 from clarity_server.flows.challenges import Challenges
 from clarity_server.flows.codes import Codes
+from clarity_server.flows.deleted import Deletions
 from clarity_server.flows.erase import Erase
+from clarity_server.flows.feed import Feed
 from clarity_server.flows.operate import Operate
 from clarity_server.flows.permits import Permits
 from clarity_server.flows.profile import Profile
 from clarity_server.flows.proofs import Proofs
+from clarity_server.flows.read import Read
+from clarity_server.flows.remove import Remove
+from clarity_server.flows.retention import Retain
+from clarity_server.flows.samples import Collect
 from clarity_server.flows.second_factor import SecondFactor
 from clarity_server.flows.sharing import Sharing
 from clarity_server.flows.sign_in import SignIn
 from clarity_server.flows.sign_up import SignUp
+from clarity_server.flows.sources import Known
 from clarity_server.flows.trail import Trail
 from clarity_server.server.boundary import failing
 from clarity_server.server.flags import flags
 from clarity_server.server.throttle import Throttle
 from clarity_server.server.wiring import World
 from clarity_server.services.auth_service import Identities
+from clarity_server.services.health_data_service import Discrete
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +140,18 @@ def verbs(
         ),
         erase=erase,
         jwks=world.keys.jwks,
+    )
+
+
+def discrete(world: World, read: Read, wake: Callable[[], None]) -> Discrete:
+    """Put together the verbs of samples; `wake` tells the worker that something is to be derived again."""
+    series, keys, clock = world.series, world.keys, time.time
+    remove = Remove(world.samples, Deletions(series, keys, wake), world.requests, clock)
+    return Discrete(
+        collect=Collect(world.samples, keys, clock),
+        aggregate=Aggregate(world.samples, series, world.sources, read, keys),
+        known=Known(world.samples, world.sources, series, world.changes, keys),
+        feed=Feed(world.changes, series, keys),
+        remove=remove,
+        retain=Retain(world.retentions, remove, failing, clock),
     )

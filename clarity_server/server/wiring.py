@@ -19,6 +19,7 @@ from clarity_server.ports import (
     Analyses,
     Audit,
     Carrier,
+    Changes,
     Consents,
     Downloads,
     Factors,
@@ -32,8 +33,11 @@ from clarity_server.ports import (
     Outbox,
     Passwords,
     Requests,
+    Retentions,
+    Samples,
     Series,
     Sessions,
+    Sources,
     Tickets,
     Windows,
 )
@@ -64,6 +68,10 @@ class World:
     requests: Requests
     keys: Keys
     series: Series
+    samples: Samples
+    changes: Changes
+    sources: Sources
+    retentions: Retentions
     analyses: Analyses
     windows: Windows
     insights: Insights
@@ -123,6 +131,7 @@ def _local(config: Config, model: ServedModel | None) -> World:
     from clarity_server.adapters.local.analyses import SqliteAnalyses
     from clarity_server.adapters.local.audit import SqliteAudit
     from clarity_server.adapters.local.blobs import DiskBlobs
+    from clarity_server.adapters.local.changes import SqliteChanges
     from clarity_server.adapters.local.consents import SqliteConsents
     from clarity_server.adapters.local.database import Database
     from clarity_server.adapters.local.factors import SqliteFactors
@@ -137,8 +146,11 @@ def _local(config: Config, model: ServedModel | None) -> World:
     from clarity_server.adapters.local.outbox import SqliteOutbox
     from clarity_server.adapters.local.passwords import SqlitePasswords
     from clarity_server.adapters.local.requests import SqliteRequests
+    from clarity_server.adapters.local.retentions import SqliteRetentions
+    from clarity_server.adapters.local.samples import SqliteSamples
     from clarity_server.adapters.local.series import SqliteSeries
     from clarity_server.adapters.local.sessions import SqliteSessions
+    from clarity_server.adapters.local.sources import SqliteSources
     from clarity_server.adapters.local.tenancy import Share
     from clarity_server.adapters.local.tickets import SqliteTickets
     from clarity_server.adapters.local.windows import SqliteWindows
@@ -181,6 +193,10 @@ def _local(config: Config, model: ServedModel | None) -> World:
         requests=SqliteRequests(database),
         keys=keys,
         series=series,
+        samples=SqliteSamples(database, keys),
+        changes=SqliteChanges(database),
+        sources=SqliteSources(database),
+        retentions=SqliteRetentions(database),
         analyses=SqliteAnalyses(database),
         windows=windows,
         insights=SqliteInsights(database),

@@ -33,7 +33,7 @@ from clarity.v1.insight_service_pb2 import (
     StartAnalysisRequest,
 )
 from clarity.v1.series_pb2 import Chunk, Encoding, OffsetChange, SeriesDescriptor, Source
-from clarity_server.domain import civil, series
+from clarity_server.domain import civil, sent, series
 from clarity_server.domain.errors import InvalidInput
 
 REQUEST_ID_CHARS_MAX = 64
@@ -106,8 +106,8 @@ request_id = optional(
 # ---- HealthDataService -----------------------------------------------------------------------------------------------
 
 UPLOAD_ID_CHARS_MAX = 128
-SOURCE_CHARS_MAX = 128
-METRIC_CHARS_MAX = 64
+SOURCE_CHARS_MAX = sent.SOURCE_CHARS_MAX
+METRIC_CHARS_MAX = sent.METRIC_CHARS_MAX
 APPEND_ITEMS_MAX = 1000
 APPEND_BYTES_MAX = 3_500_000  # as JSON, in base64, it still fits through the edge
 SHA256_BYTES = 32

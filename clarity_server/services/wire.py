@@ -5,6 +5,7 @@ Accounts are in wire_auth, analyses in wire_insight.
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from google.protobuf.duration_pb2 import Duration
@@ -15,15 +16,18 @@ from clarity.v1 import day_pb2, metric_pb2, series_pb2
 from clarity.v1 import health_data_service_pb2 as pb
 from clarity.v1.insight_service_pb2 import ListAnalysesRequest, StartAnalysisRequest
 from clarity_server.domain import civil
-from clarity_server.domain.civil import Start, StartKind
+from clarity_server.domain.civil import Start, StartKind, TimeKind, TimeRange
 from clarity_server.domain.days import Day
 from clarity_server.domain.errors import InvalidInput
 from clarity_server.domain.measures import Measure, Night, Sleep, Unavailable
-from clarity_server.domain.metrics import Metric
+from clarity_server.domain.metrics import Aggregation, Metric
 from clarity_server.domain.series import Chunk, Descriptor, Encoding, Source, StoredUpload
 from clarity_server.flows.ingest import Progress
-from clarity_server.flows.read import Block, Tally, TimeKind
+from clarity_server.flows.read import Block, Tally
 from clarity_server.services import rules
+
+Ranged: TypeAlias = pb.ReadSeriesRequest | pb.AggregateSamplesRequest | pb.ListSamplesRequest | pb.DeleteSamplesRequest
+Sourced: TypeAlias = Ranged | StartAnalysisRequest
 
 MICROSECONDS = 1_000_000
 NANOS = 1_000_000_000
@@ -46,18 +50,19 @@ def from_start(described: series_pb2.SeriesDescriptor, field: str) -> Start:
     """Return when a series begins. Raises InvalidInput naming the field."""
     match described.WhichOneof("start"):
         case "civil":
-            return _from_civil_start(described.civil, f"{field}.civil")
+            return from_civil(described.civil, f"{field}.civil", rules.whole_offset)
         case "instant":
             return Start(StartKind.INSTANT, instant_ms(described.instant, f"{field}.instant"))
         case _:
             raise InvalidInput(**{f"{field}.start": "is required: civil or instant"})
 
 
-def _from_civil_start(moment: datetime_pb2.DateTime, field: str) -> Start:
+def from_civil(moment: datetime_pb2.DateTime, field: str, offset_rule: rules.Rule[Duration]) -> Start:
+    """Return a wall-clock time with all that is known of its offset. Raises InvalidInput naming the field."""
     ms = civil_ms(moment, field)
     match moment.WhichOneof("time_offset"):
         case "utc_offset":
-            wrong = rules.whole_offset(moment.utc_offset)
+            wrong = offset_rule(moment.utc_offset)
             if wrong is not None:
                 raise InvalidInput(**{f"{field}.utc_offset": wrong})
             return Start(StartKind.OFFSET, ms, utc_offset_s=moment.utc_offset.seconds)
@@ -286,6 +291,9 @@ def to_metric(metric: Metric) -> metric_pb2.Metric:
         max=metric.maximum,
         has_days=metric.has_days,
         family=f"DATA_FAMILY_{metric.family.name}",
+        aggregation=None if metric.aggregation is Aggregation.NONE else f"AGGREGATION_{metric.aggregation.name}",
+        codes=metric.codes,
+        parts=metric.parts,
     )
 
 
@@ -370,24 +378,38 @@ def _to_main_sleep(sleep: Sleep) -> day_pb2.MainSleep:
     )
 
 
-def from_range(request: pb.ReadSeriesRequest) -> tuple[TimeKind, int, int]:
-    """Return the kind of time and [start, end) in its milliseconds. Raises InvalidInput."""
+def from_range(request: pb.ReadSeriesRequest | pb.AggregateSamplesRequest) -> TimeRange:
+    """Return the range that has to be there. Raises InvalidInput."""
+    span = _range(request)
+    if span is None:
+        raise InvalidInput(range="is required: civil or instant")
+    if not 0 < span.end_ms - span.start_ms <= rules.READ_RANGE_MS_MAX:
+        raise InvalidInput(**{f"{span.kind}.end": "is not after start, or more than 10 years after it"})
+    return span
+
+
+def from_optional_range(request: pb.ListSamplesRequest | pb.DeleteSamplesRequest) -> TimeRange | None:
+    """Return the range, of any length, or None where all time is meant. Raises InvalidInput."""
+    span = _range(request)
+    if span is not None and span.end_ms <= span.start_ms:
+        raise InvalidInput(**{f"{span.kind}.end": "is not after start"})
+    return span
+
+
+def _range(request: Ranged) -> TimeRange | None:
+    """Return a range as it was sent, or None where there is none. Raises InvalidInput."""
     match request.WhichOneof("range"):
         case "civil":
             for name, moment in (("start", request.civil.start), ("end", request.civil.end)):
                 if moment.WhichOneof("time_offset") is not None:
                     raise InvalidInput(**{f"civil.{name}": "has an offset or a zone; ask by instant instead"})
-            kind = TimeKind.CIVIL
             start, end = civil_ms(request.civil.start, "civil.start"), civil_ms(request.civil.end, "civil.end")
+            return TimeRange(TimeKind.CIVIL, start, end)
         case "instant":
-            kind = TimeKind.INSTANT
             start = instant_ms(request.instant.start, "instant.start")
-            end = instant_ms(request.instant.end, "instant.end")
+            return TimeRange(TimeKind.INSTANT, start, instant_ms(request.instant.end, "instant.end"))
         case _:
-            raise InvalidInput(range="is required: civil or instant")
-    if not 0 < end - start <= rules.READ_RANGE_MS_MAX:
-        raise InvalidInput(**{f"{kind}.end": "is not after start, or more than 10 years after it"})
-    return kind, start, end
+            return None
 
 
 def to_block(block: Block, kind: TimeKind) -> pb.SeriesBlock:
@@ -419,7 +441,7 @@ def to_done(tally: Tally) -> pb.ReadSeriesDone:
     )
 
 
-def from_wanted_source(request: pb.ReadSeriesRequest | StartAnalysisRequest) -> Source | None:
+def from_wanted_source(request: Sourced) -> Source | None:
     """Return the source that was asked for, or None where none was."""
     return from_source(request.source) if request.HasField("source") else None
 

@@ -7,19 +7,26 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from clarity_server.adapters.local.blobs import ASIDE, DiskBlobs
+from clarity_server.adapters.local.changes import SqliteChanges
 from clarity_server.adapters.local.database import Database
 from clarity_server.adapters.local.keys import DiskKeys
+from clarity_server.adapters.local.samples import SqliteSamples
 from clarity_server.adapters.local.series import INLINE_BYTES_MAX, SqliteSeries
 from clarity_server.domain.errors import StoreFull
+from clarity_server.domain.samples import Verdict
+from clarity_server.ports import Kept
+from tests.contracts.discrete import METRIC, NOW, sample, wrote
 from tests.contracts.recordings import ACCOUNT, RECORDING, append, committed
 
 SIZE = 4 * 1024 * 1024
+KEEP_S = 3600.0
 
 
 def refused(work: Callable[[], object]) -> bool:
@@ -121,5 +128,26 @@ def series(root: Path) -> None:
     database.close()
 
 
+def samples(root: Path) -> None:
+    """A write of samples is there whole or not at all, goes through once there is room, and takes no number twice."""
+    database, store_keys = Database(root / "clarity.db"), DiskKeys(root / "keys")
+    store = SqliteSamples(database, store_keys)
+    store_keys.create_data_key(ACCOUNT)
+
+    def send(number: int) -> None:
+        kept = Kept(ACCOUNT, f"request {number}", b"", NOW, KEEP_S)
+        writes = [replace(sample(f"{number} {one}"), body=os.urandom(2000)) for one in range(20)]
+        assert all(one.verdict is Verdict.STORED for one in wrote(store, *writes, kept=kept))
+
+    with ballast(root, SIZE // 2):
+        done = until_full(send)
+        assert done > 1
+        assert refused(lambda: send(done))
+        assert len(store.list(ACCOUNT, [METRIC], None, None, None, 100_000)) == done * 20
+    send(done)
+    assert len(store.list(ACCOUNT, [METRIC], None, None, None, 100_000)) == SqliteChanges(database).newest(ACCOUNT)
+    database.close()
+
+
 if __name__ == "__main__":
-    {"blobs": blobs, "keys": keys, "rows": rows, "series": series}[sys.argv[1]](Path(sys.argv[2]))
+    {"blobs": blobs, "keys": keys, "rows": rows, "series": series, "samples": samples}[sys.argv[1]](Path(sys.argv[2]))

@@ -369,6 +369,14 @@ EXAMPLES = {
         INSERT INTO touched_windows VALUES (1, 'a', 'heart_rate', 'd', '', 0, 1);
         INSERT INTO analyses VALUES (1, 'a', 'i', 1, 'heart_rate', 'd', '', 0, 'QUEUED', '', '', '', x'');
         INSERT INTO insights VALUES ('a', 'i', 1, 'i', 0, x'00');""",
+    5: """
+        INSERT INTO uploads VALUES
+            ('a', 'u', 'heart_rate', 'd', '', '{}', 1, 60, 7, 60, '[]', -1, 0, NULL, 0, 60, NULL);
+        INSERT INTO segments VALUES ('a', 'u', 0, 60, 'heart_rate', 0, 0, 60, x'00', NULL);
+        INSERT INTO changes VALUES ('a', 1, 'append', 'heart_rate', 'u', 0, 60, 1);
+        INSERT INTO changes VALUES ('a', 2, 'samples', '', '', 0, 0, 1);
+        INSERT INTO source_metrics VALUES ('a', 'heart_rate', 'd', '', 0);
+        INSERT INTO samples VALUES ('a', 's', 'heart_rate', 'd', '', 0, 0, NULL, 0, x'00', 2, 0, x'00');""",
 }
 """Rows as each schema had them; a new migration adds its own when it changes what a row looks like."""
 

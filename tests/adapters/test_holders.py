@@ -9,8 +9,10 @@ import pytest
 
 from clarity_server.adapters.local.holders import EXEMPT, PAGE_ROWS, READINGS, TABLES, holders
 from clarity_server.domain.access import Family
+from clarity_server.domain.samples import DeviceKind, SourceSetting
 from clarity_server.domain.sharing import AccessEvent, Grant
-from clarity_server.ports import Holder
+from clarity_server.ports import Holder, Kept
+from tests.contracts.discrete import SCALE, fault, sample, wrote
 from tests.contracts.recordings import ACCOUNT, RECORDING, STRANGER, append
 from tests.contracts.worlds import LocalWorld, local
 
@@ -71,6 +73,28 @@ def test_many_rows_go_page_by_page_and_only_ones_own(world: LocalWorld) -> None:
     assert days.erase(ACCOUNT) == many
     assert (days.count(ACCOUNT), days.erase(ACCOUNT)) == (0, 0)
     assert days.count(STRANGER) == many
+
+
+def test_all_of_an_accounts_samples_go_and_what_was_put_aside_and_said_of_them(world: LocalWorld) -> None:
+    for owner in (ACCOUNT, STRANGER):
+        good = [sample(str(number), account_id=owner) for number in range(PAGE_ROWS + 3)]
+        wrote(world.samples, *good, *map(fault, good[:2]))
+        world.sources.put(owner, SourceSetting(SCALE, DeviceKind.SCALE))
+        world.retentions.put(owner, 30)
+    counts = {"quarantine": 2, "samples": PAGE_ROWS + 3, "source_metrics": 1, "sources": 1, "retention": 1}
+    for name, count in counts.items():
+        rows = named(world, name)
+        assert (rows.count(ACCOUNT), rows.erase(ACCOUNT), rows.count(ACCOUNT)) == (count, count, 0)
+        assert rows.count(STRANGER) == count
+
+
+def test_answers_to_writes_go_though_they_are_sealed(world: LocalWorld) -> None:
+    world.keys.create_data_key(ACCOUNT)
+    kept = Kept(f"write-samples:{ACCOUNT}", "request", b"digest", 0.0, 60.0)
+    wrote(world.samples, sample("a"), fault(sample("b"), text="what nobody may read"), kept=kept)
+    assert not names(world, "SELECT 1 FROM requests WHERE instr(answer, CAST('nobody' AS BLOB))")
+    requests = named(world, "requests")
+    assert (requests.count(ACCOUNT), requests.erase(ACCOUNT), requests.count(ACCOUNT)) == (1, 1, 0)
 
 
 def test_grants_given_and_received_go(world: LocalWorld) -> None:

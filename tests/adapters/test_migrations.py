@@ -1,10 +1,12 @@
 """What a store of an older schema holds reads as before, and gets what came since."""
 
+import hashlib
 import hmac
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,37 @@ import pytest
 
 from clarity_server.adapters.local import schema
 from clarity_server.adapters.local.accounts import SqliteAccounts
+from clarity_server.adapters.local.backups import PURPOSE, Stores, back_up, restore
 from clarity_server.adapters.local.hashing import Hashing
+from clarity_server.adapters.local.heads import DiskHeads
 from clarity_server.adapters.local.keys import DiskKeys
-from clarity_server.domain.access import MEMBER_SCOPES
+from clarity_server.domain.access import MEMBER_SCOPES, Family, Purpose
 from clarity_server.domain.accounts import Account
+from clarity_server.domain.analysis import State
+from clarity_server.domain.audit import AuditEvent, AuditKind
+from clarity_server.domain.civil import MINUTE_MS, TimeKind, TimeRange
 from clarity_server.domain.errors import CredentialsWrong, EmailTaken, StoreDamaged
 from clarity_server.domain.ids import new_id
+from clarity_server.domain.mail import Mail, MailKind
+from clarity_server.domain.samples import DeviceKind, SourceSetting
 from clarity_server.domain.sealing import seal
 from clarity_server.domain.series import Closing, ClosingKind, Source, StoredUpload
-from clarity_server.ports import DayKey, DueDay, DueResult, DueWindow, PutDay, PutResult, SessionRow, WindowKey
+from clarity_server.domain.sharing import AccessEvent, Consent, Grant
+from clarity_server.ports import (
+    DayKey,
+    DueDay,
+    DueResult,
+    DueWindow,
+    Factor,
+    PutDay,
+    PutResult,
+    SessionRow,
+    SourceMetricRow,
+    StoredAnalysis,
+    StoredInsight,
+    WindowKey,
+)
+from tests.contracts.discrete import sample, wrote
 from tests.contracts.recordings import ACCOUNT, RECORDING, STRANGER, append, committed
 from tests.contracts.threads import at_once
 from tests.contracts.worlds import CHEAP, NOW, LocalWorld, local
@@ -30,11 +54,14 @@ EMAIL = "owl@example.org"
 PASSWORD = "Night-0wl"
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 DAYS = (None, None)
+AUDIT = 4  # the schema that brought the audit
+IDENTITY = 3  # the schema that brought accounts as they are now
 METRIC, SOURCE = RECORDING.metric, RECORDING.source
 
 
 def filled(world: LocalWorld) -> None:
     """Store something of every series and what is derived of it; a day and a result are still due."""
+    world.series.open(ACCOUNT, "empty", RECORDING)
     closings = [Closing(1, 20, 60), Closing(2, 21, 120)]
     upload = world.series.open(ACCOUNT, "u", RECORDING)
     committed(world.series, append(upload, 120, days=[20, 21, 22], closings=closings))
@@ -47,13 +74,13 @@ def filled(world: LocalWorld) -> None:
 
 
 def older_schema(newer: Path, older: Path, upto: int) -> None:
-    """Copy what a file holds into one of an older schema; what identity has kept otherwise is not copied."""
+    """Copy what a file holds into one of an older schema; what identity kept otherwise until schema 3 is not copied."""
     connection = apsw.Connection(str(older))
     schema.migrate(connection, older.name, upto=upto)
     connection.execute("ATTACH ? AS newer", (str(newer),))
     tables: list[Any] = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall()
     for (table,) in tables:
-        if table in ("accounts", "sessions"):
+        if upto < IDENTITY and table in ("accounts", "sessions"):
             continue
         about: list[Any] = connection.execute("SELECT name FROM pragma_table_info(?, 'main')", (table,)).fetchall()
         columns = ", ".join(name for (name,) in about)
@@ -87,10 +114,12 @@ def older_store(root: Path, upto: int, account_count: int = 1) -> Path:
     """Write a store as an older schema did; return where it is."""
     with local(root / "writing") as writing:
         filled(writing)
+        if upto >= IDENTITY:
+            peopled(writing)
     shutil.copytree(root / "writing", root / "today", ignore=shutil.ignore_patterns("clarity.db*"))
     older_schema(root / "writing" / "clarity.db", root / "today" / "clarity.db", upto)
     keys = DiskKeys(root / "today" / "keys")
-    for number in range(account_count):
+    for number in range(account_count if upto < IDENTITY else 0):
         signed_up(root / "today" / "clarity.db", keys, number)
     return root / "today"
 
@@ -221,3 +250,155 @@ def test_more_accounts_than_one_page_are_all_sealed_anew_by_two_processes_at_onc
             assert isinstance(accounts, SqliteAccounts)
             ids = [accounts.by_email(email) for email in emails]
             assert [account_id and getattr(accounts.get(account_id), "email", "") for account_id in ids] == emails
+
+
+# ---- schema 5: samples ----------------------------------------------------------------------------------------------
+
+NEWEST = max(schema.migrations())
+ACTIVITY = frozenset({Family.ACTIVITY})
+
+
+def peopled(world: LocalWorld) -> None:
+    """Store something of every port that there is since schemas 2, 3 and 4."""
+    world.accounts.create(THEN)
+    world.passwords.put(ACCOUNT, PASSWORD)
+    world.sessions.create(SessionRow("session", ACCOUNT, 1, b"hash", "", 0.0, NOW + 1000))
+    world.consents.put(ACCOUNT, [Consent(Purpose.STORAGE, True, "1", WHEN)])
+    grant = world.grants.create(Grant("grant", ACCOUNT, STRANGER, ACTIVITY, WHEN, WHEN + timedelta(days=1)), 9, WHEN)
+    world.access_events.add(AccessEvent(ACCOUNT, STRANGER, grant.grant_id, "ListDays", ACTIVITY, WHEN))
+    world.factors.change(ACCOUNT, lambda _: (Factor(ACCOUNT, b"sealed", True, 3, (b"hash",)), None))
+    world.outbox.put(Mail(MailKind.RESET_PASSWORD, EMAIL, "subject", "text", ACCOUNT), NOW)
+    key = WindowKey(ACCOUNT, METRIC, SOURCE, 14)
+    world.windows.put([StoredAnalysis(key, "analysis", State.SUCCEEDED, "digest", "method", "", b"a week")])
+    world.insights.put(StoredInsight(ACCOUNT, "insight", "analysis", WHEN, b"told"))
+    world.requests.first(f"s:{ACCOUNT}", "id", b"digest", "first", now=NOW, keep_s=60)
+    world.audit.append(AuditEvent(AuditKind.SIGN_IN, ACCOUNT))
+
+
+def told(world: LocalWorld, since: int) -> dict[str, object]:
+    """All that the ports tell of what a store of a schema can hold."""
+    series = {
+        "uploads": world.series.uploads(ACCOUNT, METRIC),
+        "segments": list(world.series.segments(ACCOUNT, "u", 0, 120)),
+        "pieces": list(world.series.pieces(ACCOUNT, METRIC, (-9, 9), None)),
+        "changes": world.changes.rows(ACCOUNT, 0, 10),
+        "results": world.analyses.results(ACCOUNT, "u", 0, 10),
+        "due results": world.analyses.due_results(ClosingKind.DAY, 10),
+        "days": world.analyses.days(ACCOUNT, METRIC, DAYS, None, 10),
+        "due days": world.analyses.due_days(10),
+    }
+    people = {
+        "account": world.accounts.get(ACCOUNT),
+        "found": world.accounts.by_email(EMAIL),
+        "session": world.sessions.get("session"),
+        "consents": world.consents.of_account(ACCOUNT),
+        "grant": world.grants.get("grant"),
+        "events": world.access_events.list(ACCOUNT, None, 10),
+        "factor": world.factors.get(ACCOUNT),
+        "mails": world.outbox.due(NOW, 10),
+        "analyses": world.windows.since(ACCOUNT, 0, 10),
+        "insights": world.insights.list(ACCOUNT, None, 10),
+        "answer": world.requests.first(f"s:{ACCOUNT}", "id", b"digest", "second", now=NOW, keep_s=60),
+    }
+    audit = {"audit": world.audit.rows(0, 10), "verdict": world.audit.verify()}
+    return {**series, **(people if since >= IDENTITY else {}), **(audit if since >= AUDIT else {})}
+
+
+@pytest.fixture(params=range(1, NEWEST))
+def since(request: pytest.FixtureRequest) -> int:
+    """A schema that has written a store."""
+    return int(request.param)
+
+
+@pytest.fixture
+def carried(since: int, tmp_path: Path) -> Iterator[LocalWorld]:
+    """A store that an earlier schema has written, opened today."""
+    with local(older_store(tmp_path, since)) as opened:
+        yield opened
+
+
+def test_all_that_a_store_of_an_earlier_schema_holds_is_told_as_before(
+    since: int, carried: LocalWorld, tmp_path: Path
+) -> None:
+    with local(tmp_path / "writing") as writing:
+        before = told(writing, since)
+    assert told(carried, since) == before
+    assert [name for name, found in before.items() if not found] == [], "it would prove nothing"
+
+
+def test_uploads_of_an_earlier_schema_are_found_by_the_time_they_cover(carried: LocalWorld) -> None:
+    def near(start: int, end: int) -> list[str]:
+        span = TimeRange(TimeKind.INSTANT, start * MINUTE_MS, end * MINUTE_MS)
+        return [one.upload_id for one in carried.series.near(ACCOUNT, METRIC, span)]
+
+    assert near(119, 121) == near(-1, 1) == near(-600_000, 600_000) == ["u"]
+    assert near(120, 121) == near(-1, 0) == near(-600_000, 0) == near(120, 600_000) == []
+
+
+def test_sources_of_an_earlier_schema_are_known_and_can_be_spoken_of(carried: LocalWorld) -> None:
+    row = SourceMetricRow(METRIC, SOURCE, 0, None, None, None, frozenset())
+    assert carried.samples.summary(ACCOUNT, None) == [row]
+    carried.sources.put(ACCOUNT, SourceSetting(SOURCE, DeviceKind.BAND))
+    assert carried.sources.settings(ACCOUNT) == [SourceSetting(SOURCE, DeviceKind.BAND)]
+
+
+def test_change_numbers_of_an_earlier_schema_go_on(carried: LocalWorld) -> None:
+    wrote(carried.samples, sample("a"), sample("b"))
+    committed(carried.series, append(upload(carried)))
+    rows = carried.changes.rows(ACCOUNT, 0, 10)
+    assert [(row.number, row.span, row.kind) for row in rows] == [(1, 1, "append"), (2, 2, "samples"), (4, 1, "append")]
+    assert carried.changes.newest(ACCOUNT) == carried.series.change_count(ACCOUNT) == 4
+
+
+def test_nothing_of_an_earlier_schema_is_hidden_kept_for_a_time_or_put_aside(carried: LocalWorld) -> None:
+    assert carried.series.tombstones(ACCOUNT, METRIC) == []
+    assert carried.series.newest_deletion(ACCOUNT) == 0
+    assert carried.retentions.all() == []
+    assert carried.samples.fault_count(ACCOUNT) == 0
+
+
+def test_every_store_gets_a_history_of_its_own(tmp_path: Path) -> None:
+    lineages = set[str]()
+    for number in range(3):
+        with local(older_store(tmp_path / str(number), 4)) as world:
+            lineages.add(world.changes.lineage())
+    assert len(lineages - {""}) == 3
+
+
+def test_a_fresh_file_comes_to_the_same_schema_as_one_that_was_carried_over(
+    carried: LocalWorld, tmp_path: Path
+) -> None:
+    def spelled(world: LocalWorld) -> set[Any]:
+        with world.database.read() as connection:
+            return set(connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall())
+
+    with local(tmp_path / "fresh") as fresh:
+        assert spelled(carried) == spelled(fresh)
+        assert fresh.changes.lineage() != ""
+
+
+def test_a_backup_of_an_earlier_schema_is_put_back_and_carried_over(since: int, tmp_path: Path) -> None:
+    root = older_store(tmp_path, since)
+    (older := tmp_path / "older.db").write_bytes((root / "clarity.db").read_bytes())
+    with local(root):
+        pass
+    keys = DiskKeys(root / "keys")
+    stores = Stores(root / "clarity.db", root / "blobs", root / "keys", keys, DiskHeads(root / "keys"))
+    manifest = back_up(stores, root / "backup", lambda *_: None)
+    shutil.copy(older, root / "backup" / "clarity.db")
+    as_then(keys, root / "backup", manifest, since)
+    restore(stores, root / "backup", lambda *_: None)
+    with local(root) as world:
+        assert [one.upload_id for one in world.series.uploads(ACCOUNT, METRIC)] == ["empty", "u"]
+        assert world.changes.lineage() != ""
+
+
+def as_then(keys: DiskKeys, backup: Path, manifest: dict[str, Any], since: int) -> None:
+    """Say in a backup's manifest what the CLARITY of an earlier schema would have said."""
+    content = (backup / "clarity.db").read_bytes()
+    measured = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    said = {**manifest, "schema": since, "files": {**manifest["files"], "clarity.db": measured}}
+    del said["seal"]
+    spelled = json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+    seal = hmac.digest(keys.derived(PURPOSE), spelled, "sha256").hex()
+    (backup / "manifest.json").write_text(json.dumps({**said, "seal": seal}), encoding="utf-8")

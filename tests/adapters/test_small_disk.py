@@ -24,7 +24,7 @@ def small_disk(tmp_path: Path) -> list[str]:
     return command
 
 
-@pytest.mark.parametrize("case", ["blobs", "keys", "rows", "series"])
+@pytest.mark.parametrize("case", ["blobs", "keys", "rows", "series", "samples"])
 def test_a_full_disk_costs_nothing_acknowledged_and_is_recovered_from(
     small_disk: list[str], tmp_path: Path, case: str
 ) -> None:

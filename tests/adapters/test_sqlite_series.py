@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -12,7 +14,8 @@ import pytest
 
 from clarity_server.adapters.local.blobs import DiskBlobs
 from clarity_server.adapters.local.database import Database
-from clarity_server.adapters.local.series import BLOBS_PREFIX, INLINE_BYTES_MAX, ORPHAN_AGE_S, SqliteSeries
+from clarity_server.adapters.local.series import BLOBS_PREFIX, INLINE_BYTES_MAX, NEAR, ORPHAN_AGE_S, SqliteSeries
+from clarity_server.domain.civil import DAY_MS
 from clarity_server.domain.errors import StoreDamaged, UploadTakenOver
 from tests.adapters.committing import UPLOADS, account
 from tests.contracts.recordings import ACCOUNT, RECORDING, append, committed
@@ -83,6 +86,68 @@ def test_the_blob_of_a_refused_commit_is_swept_once_it_is_old(world: LocalWorld)
     aged(world, *names(world))
     assert world.series.sweep() == 1
     assert names(world) == []
+
+
+def test_a_reader_goes_on_where_a_blob_was_joined_away_and_swept(world: LocalWorld) -> None:
+    """It has read which blob comes next, and finds the joined one in its place."""
+    stored = world.series.open(ACCOUNT, "u", RECORDING)
+    for _ in range(3):
+        stored = committed(world.series, append(stored, body=LARGE))
+    reader = world.series.segments(ACCOUNT, "u", 0, 1 << 40)
+    first, second, third = next(reader), *list(world.series.segments(ACCOUNT, "u", 60, 180))
+    joined = replace(second, count=120, end_ms=third.end_ms, body=os.urandom(INLINE_BYTES_MAX + 1))
+    old = names(world)
+    assert world.series.join(joined, [second, third])
+    for name in old:
+        aged(world, name)
+    assert world.series.sweep() == 2
+    assert [first, *reader] == [first, joined]
+
+
+def test_a_join_that_comes_too_late_stores_no_blob(world: LocalWorld) -> None:
+    stored = committed(world.series, append(world.series.open(ACCOUNT, "u", RECORDING)))
+    (part,) = world.series.segments(ACCOUNT, "u", 0, 60)
+    assert world.series.join(replace(part, body=b"rewritten"), [part])
+    assert not world.series.join(replace(part, body=LARGE), [part])
+    assert names(world) == []
+    assert world.series.upload(ACCOUNT, "u") == stored
+
+
+def test_to_find_uploads_near_a_range_costs_the_same_however_many_there_are(world: LocalWorld) -> None:
+    """Counted in steps of SQLite's machine, at the beginning, in the middle and at the end; some uploads are long."""
+    few = steps_to_find(world, 30)
+    assert max(steps_to_find(world, 1825)) <= 1.5 * max(few)
+
+
+def goes_on(ticks: list[None]) -> bool:
+    """Count a step, and ask for no interrupt."""
+    ticks.append(None)
+    return False
+
+
+def steps_to_find(world: LocalWorld, days: int) -> list[int]:
+    plant = """
+        WITH RECURSIVE n (day) AS (VALUES (0) UNION ALL SELECT day + 1 FROM n WHERE day < :days - 1)
+        INSERT INTO uploads (account_id, upload_id, metric, device, app, descriptor, epoch, committed, crc32c,
+            value_samples, offset_changes, last_offset_ms, result_count, start_ms, end_ms)
+        SELECT :account, 'u' || day, metric, device, app, descriptor, epoch, 1440, crc32c, value_samples,
+            offset_changes, last_offset_ms, result_count, day * 86400000, (day + iif(day % 300, 1, 4)) * 86400000
+        FROM n CROSS JOIN uploads WHERE account_id = :known"""
+    world.series.open(ACCOUNT, "u", RECORDING)
+    owner = f"{days:026}"
+    work = {"days": days, "account": owner, "known": ACCOUNT}
+    world.database.write(lambda connection: connection.execute(plant, work).close())
+    counted = list[int]()
+    for day in (0, days // 2, days - 1):
+        start = day * DAY_MS + DAY_MS // 4
+        bindings = {"account": owner, "metric": RECORDING.metric, "start": start, "end": start + DAY_MS // 4}
+        ticks = list[None]()
+        with world.database.read() as connection:
+            connection.set_progress_handler(partial(goes_on, ticks), 1)
+            assert len(connection.execute(NEAR, bindings).fetchall()) in {1, 2}
+            connection.set_progress_handler(None)
+        counted.append(len(ticks))
+    return counted
 
 
 # ---- killed ---------------------------------------------------------------------------------------------------------

@@ -78,6 +78,16 @@ def test_of_sixteen_callers_with_one_id_and_two_bodies_one_body_wins(requests: R
     assert refused != answered
 
 
+def test_whoever_only_looks_keeps_nothing(requests: Requests) -> None:
+    assert requests.find("scope", "id", BODY, now=NOW) is None
+    assert requests.first("scope", "id", OTHER, "first", now=NOW, keep_s=60) == "first"
+    assert requests.find("scope", "id", OTHER, now=NOW + 59) == "first"
+    assert requests.find("other", "id", OTHER, now=NOW) is None
+    with pytest.raises(RequestIdReused):
+        requests.find("scope", "id", BODY, now=NOW)
+    assert requests.find("scope", "id", BODY, now=NOW + 60) is None
+
+
 def test_an_answer_is_found_by_another_process(world: World, requests: Requests) -> None:
     requests.first("scope", "id", BODY, "first", now=NOW, keep_s=60)
     with world.another() as other:

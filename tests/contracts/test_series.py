@@ -4,11 +4,12 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from clarity_server.domain.civil import OffsetChange, Start, StartKind
+from clarity_server.domain.civil import DAY_MS, FAR_MS, MINUTE_MS, OffsetChange, Start, StartKind, TimeKind, TimeRange
 from clarity_server.domain.errors import UploadMismatch, UploadNotFound, UploadTakenOver
-from clarity_server.domain.series import Closing, ClosingKind, Descriptor, Encoding, Source
+from clarity_server.domain.series import Closing, ClosingKind, Descriptor, Encoding, Segment, Source
 from tests.contracts.recordings import (
     ACCOUNT,
     DAY_SAMPLES,
@@ -359,6 +360,170 @@ def test_reading_while_others_commit_sees_whole_commits_only(world: World) -> No
             stored = committed(world.series, append(stored, 7))
             answers.append(pool.submit(read))
     assert all(answer.result() for answer in answers)
+
+
+def test_the_first_uploads_by_id_can_be_asked_for_alone(world: World) -> None:
+    stored = [world.series.open(ACCOUNT, upload_id, RECORDING) for upload_id in "abc"]
+    assert list(world.series.uploads(ACCOUNT, RECORDING.metric, 2)) == stored[:2]
+
+
+def test_the_metrics_that_have_uploads_are_listed(world: World) -> None:
+    assert not world.series.metrics(ACCOUNT)
+    for upload_id, metric in [("a", "step_count"), ("b", "heart_rate"), ("c", "step_count")]:
+        world.series.open(ACCOUNT, upload_id, replace(RECORDING, metric=metric))
+    assert list(world.series.metrics(ACCOUNT)) == ["heart_rate", "step_count"]
+    assert not world.series.metrics(STRANGER)
+
+
+@pytest.mark.parametrize("kind", list(TimeKind))
+def test_near_a_range_are_the_uploads_that_may_reach_into_it(world: World, kind: TimeKind) -> None:
+    """Of all lengths, some within others; a civil time may be as much as a day from its place on the upload's axis."""
+    rng = np.random.default_rng(5)
+    reaches = dict[str, tuple[int, int]]()
+    for number in range(120):
+        upload_id, minutes = f"u{number:03}", int(rng.choice([1, 60, 1440, 4319, 4320, 4321, 20_000, 100_000]))
+        start = Start(StartKind.INSTANT, int(rng.integers(-40, 60)) * DAY_MS + int(rng.integers(0, DAY_MS)))
+        stored = world.series.open(ACCOUNT, upload_id, replace(RECORDING, start=start))
+        half = minutes // 2
+        stored = committed(world.series, append(stored, half)) if half else stored
+        committed(world.series, append(stored, minutes - half))
+        reaches[upload_id] = (start.ms, start.ms + minutes * MINUTE_MS)
+    world.series.open(ACCOUNT, "nothing committed", RECORDING)
+    slack = DAY_MS if kind is TimeKind.CIVIL else 0
+    for _ in range(200):
+        low = int(rng.integers(-60, 150)) * DAY_MS + int(rng.integers(0, DAY_MS))
+        high = low + int(rng.choice([1, MINUTE_MS, DAY_MS // 4, 90 * DAY_MS, 4000 * DAY_MS]))
+        found = [one.upload_id for one in world.series.near(ACCOUNT, RECORDING.metric, TimeRange(kind, low, high))]
+        expected = [one for one, (start, end) in reaches.items() if start - slack < high and end + slack > low]
+        assert found == expected
+    assert not world.series.near(STRANGER, RECORDING.metric, TimeRange(kind, -FAR_MS, FAR_MS))
+    assert not world.series.near(ACCOUNT, "heart_rate", TimeRange(kind, -FAR_MS, FAR_MS))
+
+
+def test_opening_and_finishing_tell_when_a_source_was_last_heard_of(world: World) -> None:
+    def heard() -> list[float | None]:
+        return [row.last_write_time for row in world.samples.summary(ACCOUNT, None)]
+
+    stored = world.series.open(ACCOUNT, UPLOAD, RECORDING)
+    opened = world.clock.now
+    assert heard() == [opened]
+    world.clock.wait(5)
+    world.series.finish(ACCOUNT, stored, receipt(stored), [], [])
+    assert heard() == [opened + 5]
+    world.clock.wait(5)
+    world.series.open(ACCOUNT, UPLOAD, RECORDING)
+    assert heard() == [opened + 10]
+
+
+# ---- joining --------------------------------------------------------------------------------------------------------
+
+
+def scattered(world: World, limit: int = 100, bytes_max: int = 1 << 20) -> list[tuple[str, int, int]]:
+    """All runs that are listed, look after look."""
+    found, after = list[tuple[str, int, int]](), None
+    while True:
+        page = world.series.scattered(after, limit, bytes_max)
+        found += [(upload_id, first, end) for _, upload_id, first, end in page.runs]
+        after = page.after
+        if after is None:
+            return found
+
+
+def small_segments(world: World, sizes: list[int], upload_id: str = UPLOAD, *, finish: bool = True) -> list[Segment]:
+    stored = world.series.open(ACCOUNT, upload_id, RECORDING)
+    for size in sizes:
+        stored = committed(world.series, append(stored, size))
+    if finish:
+        world.series.finish(ACCOUNT, stored, receipt(stored), [], [])
+    return list(world.series.segments(ACCOUNT, upload_id, 0, 1 << 40))
+
+
+def one_of(segments: list[Segment]) -> Segment:
+    count = sum(segment.count for segment in segments)
+    return replace(segments[0], count=count, end_ms=segments[-1].end_ms, body=os.urandom(200))
+
+
+def test_neighbours_are_scattered_as_far_as_one_segment_could_hold_them(world: World) -> None:
+    """A sample of this recording has four bytes."""
+    small_segments(world, [10, 10, 10, 40, 10, 50, 10], finish=True)
+    assert scattered(world, bytes_max=4 * 70) == [(UPLOAD, 0, 70), (UPLOAD, 70, 140)]
+    assert scattered(world, bytes_max=4 * 30) == [(UPLOAD, 0, 30)]
+    assert scattered(world, bytes_max=4 * 19) == []
+
+
+def test_neighbours_of_different_days_stay_apart(world: World) -> None:
+    small_segments(world, [720] * 5)
+    assert scattered(world) == [(UPLOAD, 0, 1440), (UPLOAD, 1440, 2880)]
+
+
+def test_of_a_day_that_grows_only_many_segments_are_worth_joining(world: World) -> None:
+    small_segments(world, [1] * 63, "few", finish=False)
+    small_segments(world, [1] * 64, "many", finish=False)
+    assert scattered(world) == [("many", 0, 64)]
+    small_segments(world, [1440 - 63, 1], "few", finish=False)
+    assert scattered(world) == [("few", 0, 1440), ("many", 0, 64)], "its day is over"
+
+
+def test_what_lies_beyond_the_committed_count_is_never_joined(world: World) -> None:
+    stored = world.series.open(ACCOUNT, UPLOAD, RECORDING)
+    for _ in range(64):
+        stored = committed(world.series, append(stored, 1))
+    world.plant(segment(stored, 64, 1))
+    assert scattered(world) == [(UPLOAD, 0, 64)]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_all_that_is_scattered_is_listed_once_look_after_look(world: World, limit: int) -> None:
+    for upload_id in "abcde":
+        small_segments(world, [1, 1], upload_id)
+    assert scattered(world, limit) == [(upload_id, 0, 2) for upload_id in "abcde"]
+
+
+def test_a_joined_segment_stands_in_the_place_of_its_parts(world: World) -> None:
+    parts = small_segments(world, [10, 20, 30, 40])
+    joined = one_of(parts[1:3])
+    changes = world.series.change_count(ACCOUNT)
+    assert world.series.join(joined, parts[1:3])
+    assert list(world.series.segments(ACCOUNT, UPLOAD, 0, 1 << 40)) == [parts[0], joined, parts[3]]
+    assert [one.segment for one in world.series.pieces(ACCOUNT, RECORDING.metric, (0, 1), None)] == [
+        parts[0],
+        joined,
+        parts[3],
+    ]
+    assert world.series.change_count(ACCOUNT) == changes
+    assert world.series.committed_at(ACCOUNT, UPLOAD, 2) == 30
+
+
+@pytest.mark.parametrize("size", [200, 600_000])
+def test_of_two_who_join_the_same_one_is_refused(world: World, size: int) -> None:
+    parts = small_segments(world, [10, 20, 30])
+    joined = [replace(one_of(parts), body=os.urandom(size)) for _ in range(2)]
+    answers = at_once(2, lambda number: world.series.join(joined[number], parts))
+    assert sorted(answers, key=str) == [False, True]
+    assert bodies(world) == [joined[answers.index(True)].body]
+
+
+def test_whoever_joins_what_was_joined_or_rewritten_is_refused(world: World) -> None:
+    """A segment rewritten in its place has the same key: its bytes count, or what was purged of it would come back."""
+    parts = small_segments(world, [10, 20, 30])
+    rewritten = replace(parts[0], body=b"purged")
+    assert world.series.join(rewritten, parts[:1])
+    assert not world.series.join(one_of(parts), parts)
+    assert not world.series.join(replace(parts[0], body=b"purged by another"), parts[:1])
+    assert world.series.join(one_of(parts[1:]), parts[1:])
+    assert not world.series.join(one_of(parts[1:]), parts[1:])
+    assert bodies(world)[0] == b"purged"
+
+
+def test_a_reader_goes_on_where_neighbours_were_joined_meanwhile(world: World) -> None:
+    """What it is given then begins before what it has, and nothing is left out."""
+    parts = small_segments(world, [1] * 150)
+    reader = world.series.segments(ACCOUNT, UPLOAD, 0, 150)
+    head = [next(reader) for _ in range(64)]
+    assert world.series.join(one_of(parts), parts)
+    tail = list(reader)
+    assert [one.first_sample for one in head] == list(range(64))
+    assert [(one.first_sample, one.count) for one in tail] == [(0, 150)]
 
 
 # ---- strangers ------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from clarity_server.adapters.local.accounts import SqliteAccounts
 from clarity_server.adapters.local.analyses import SqliteAnalyses
 from clarity_server.adapters.local.audit import SqliteAudit
 from clarity_server.adapters.local.blobs import DiskBlobs
+from clarity_server.adapters.local.changes import SqliteChanges
 from clarity_server.adapters.local.consents import SqliteConsents
 from clarity_server.adapters.local.database import Database
 from clarity_server.adapters.local.factors import SqliteFactors
@@ -24,8 +25,11 @@ from clarity_server.adapters.local.models import DiskModels
 from clarity_server.adapters.local.outbox import SqliteOutbox
 from clarity_server.adapters.local.passwords import SqlitePasswords
 from clarity_server.adapters.local.requests import SqliteRequests
+from clarity_server.adapters.local.retentions import SqliteRetentions
+from clarity_server.adapters.local.samples import SqliteSamples
 from clarity_server.adapters.local.series import PUT_SEGMENT, SqliteSeries
 from clarity_server.adapters.local.sessions import SqliteSessions
+from clarity_server.adapters.local.sources import SqliteSources
 from clarity_server.adapters.local.tickets import SqliteTickets
 from clarity_server.adapters.local.windows import SqliteWindows
 from clarity_server.domain.series import Segment
@@ -35,6 +39,7 @@ from clarity_server.ports import (
     Analyses,
     Audit,
     Blobs,
+    Changes,
     Consents,
     Factors,
     Grants,
@@ -45,8 +50,11 @@ from clarity_server.ports import (
     Outbox,
     Passwords,
     Requests,
+    Retentions,
+    Samples,
     Series,
     Sessions,
+    Sources,
     Tickets,
     Windows,
 )
@@ -103,6 +111,14 @@ class World(Protocol):
     def blobs(self) -> Blobs: ...
     @property
     def series(self) -> Series: ...
+    @property
+    def samples(self) -> Samples: ...
+    @property
+    def changes(self) -> Changes: ...
+    @property
+    def sources(self) -> Sources: ...
+    @property
+    def retentions(self) -> Retentions: ...
     @property
     def analyses(self) -> Analyses: ...
     @property
@@ -181,6 +197,22 @@ class LocalWorld:
         return SqliteRequests(self.database)
 
     @property
+    def samples(self) -> SqliteSamples:
+        return SqliteSamples(self.database, self.keys)
+
+    @property
+    def changes(self) -> SqliteChanges:
+        return SqliteChanges(self.database)
+
+    @property
+    def sources(self) -> SqliteSources:
+        return SqliteSources(self.database)
+
+    @property
+    def retentions(self) -> SqliteRetentions:
+        return SqliteRetentions(self.database)
+
+    @property
     def windows(self) -> SqliteWindows:
         return SqliteWindows(self.database)
 
@@ -208,7 +240,7 @@ def local(root: Path, clock: Clock | None = None) -> Iterator[LocalWorld]:
     database = Database(root / "clarity.db")
     blobs = DiskBlobs(root / "blobs")
     keys = DiskKeys(root / "keys", look_again_s=0.0, clock=clock)
-    series = SqliteSeries(database, blobs)
+    series = SqliteSeries(database, blobs, clock)
     try:
         yield LocalWorld(root, clock, hashing, database, keys, blobs, series, SqliteAnalyses(database))
     finally:

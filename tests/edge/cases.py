@@ -45,6 +45,7 @@ from tests.edge.people import (
     recording,
     series_of,
 )
+from tests.edge.sample_cases import SAMPLE_CASES, prepare_samples
 from tests.edge.surfaces import Ask
 
 DAY_AND_A_HALF = [float(minute * 7 % 311) for minute in range(36 * 60)]
@@ -53,7 +54,8 @@ MONDAY = Date(year=2024, month=3, day=4)
 
 
 def prepare(people: People, reader: Person, clinician: Person) -> Known:
-    """Give the reader what is read: eight days of counts, with their days, weeks and one insight, and a reading."""
+    """Give the reader what is read: samples, eight days of counts with days and weeks, an insight, and a reading."""
+    prepare_samples(people, reader)
     people.stream(reader, "counts", series_of(COUNTS), days())
     people.wait_for_days(reader, DAYS)
     newest = people.wait_for_weeks(reader, WEEKS)[-1]
@@ -110,6 +112,7 @@ def read_range(metric: str) -> ReadSeriesRequest:
 
 CASES: Mapping[str, Case] = {
     **ACCOUNT_CASES,
+    **SAMPLE_CASES,
     "clarity.v1.HealthDataService/ListMetrics": Case(
         read(ListMetricsRequest(page_size=7)), read(ListMetricsRequest(page_token="nonsense")), "PAGE_TOKEN_INVALID"
     ),

@@ -271,10 +271,12 @@ def _target(rpc: MethodDescriptor, ask: Ask) -> str:
 
 
 def _flat(fields: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested fields as a query spells them: `start_date.year=2024`."""
+    """Nested fields as a query spells them: `start_date.year=2024`, and each entry of a list by itself."""
     for name, value in fields.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            yield from ((prefix + name, entry) for entry in value)
         else:
             yield prefix + name, json.dumps(value) if isinstance(value, bool) else value
 

@@ -274,7 +274,7 @@ def test_the_heartbeat_of_a_watch_is_quicker_than_envoys_patience() -> None:
 # ---- limits ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/v1/auth:signUp", "/v1/uploads/big:append", READ])
+@pytest.mark.parametrize("path", ["/v1/auth:signUp", "/v1/uploads/big:append", "/v1/samples:write", READ])
 @pytest.mark.parametrize("encoding", ["content-length", "chunked"])
 def test_a_body_over_the_limit_is_refused(
     envoy: edge.Edge, person: Person, tmp_path: Path, path: str, encoding: str

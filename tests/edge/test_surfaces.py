@@ -54,6 +54,9 @@ PER_CALL = {
     "grant_id": "a new grant a call",
     "member_id": "the account that gives it",
     "revoke_time": "when it was ended",
+    "sample_id": "made of the account, too",
+    "stored_digest": "made with the account's own key",
+    "sent_digest": "the same",
 }
 # Asked with nothing and by anybody.
 NEVER_REFUSED = {"clarity.v1.AuthService/GetJwks"}
@@ -109,14 +112,16 @@ def blanked(message: Message) -> Message:
                 elif isinstance(value, MutableSequence):
                     value[:] = ["is there"] * len(value)
                 else:
-                    setattr(part, field.name, "is there")
+                    setattr(part, field.name, b"is there" if isinstance(value, bytes) else "is there")
     return copy
 
 
 def parts(message: Message) -> Iterator[Message]:
-    """A message and the messages directly in it: no answer hides such a field deeper."""
+    """A message and the messages directly in it, lists too: no answer hides such a field deeper."""
     yield message
-    yield from (value for _, value in message.ListFields() if isinstance(value, Message))
+    for field, value in message.ListFields():
+        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
+            yield from value if field.is_repeated else [value]
 
 
 @pytest.mark.parametrize("rpc", RPCS)

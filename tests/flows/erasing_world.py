@@ -15,7 +15,9 @@ from clarity_server.domain.access import Family, Purpose, Role, scopes_of
 from clarity_server.domain.accounts import PRIVACY_VERSION, TERMS_VERSION, Account, Identity, Origin, Tokens
 from clarity_server.domain.analysis import State
 from clarity_server.domain.audit import AuditEvent
+from clarity_server.domain.civil import TimeKind, TimeRange
 from clarity_server.domain.ids import new_id
+from clarity_server.domain.samples import DeviceKind, SourceSetting, Tombstone
 from clarity_server.domain.series import Closing, Source
 from clarity_server.domain.sharing import AccessEvent, Grant
 from clarity_server.flows.chains import Chains
@@ -28,8 +30,18 @@ from clarity_server.flows.second_factor import SecondFactor
 from clarity_server.flows.sign_in import SignIn, SignInAsked
 from clarity_server.flows.sign_up import SignUp, SignUpAsked
 from clarity_server.flows.trail import Trail
-from clarity_server.ports import Factor, Holder, PutDay, PutResult, StoredAnalysis, StoredInsight, WindowKey
+from clarity_server.ports import (
+    Factor,
+    Holder,
+    PutDay,
+    PutResult,
+    SeriesDeletion,
+    StoredAnalysis,
+    StoredInsight,
+    WindowKey,
+)
 from clarity_server.server.verbs import Memory
+from tests.contracts.discrete import fault, sample, wrote
 from tests.contracts.recordings import RECORDING, append
 from tests.contracts.worlds import Clock, LocalWorld, local
 from tests.flows.upload_world import flies
@@ -221,11 +233,22 @@ class ErasingWorld:
         self.shared(account, other)
         self.shared(other, account)
         self.recorded(account_id)
+        self.weighed(account_id)
         for aside in (store.root / "blobs" / ".aside", store.root / "keys" / "aside"):
             (aside / new_id()).write_bytes(b"half of something")
             for file in aside.iterdir():
                 os.utime(file, OLD)
         return account
+
+    def weighed(self, account_id: str) -> None:
+        """Write a sample and a bad one, and say what their source is and how long to keep them; delete a recording."""
+        store = self.store
+        good, bad = (sample(record, source=RECORDED, account_id=account_id) for record in "ab")
+        wrote(store.samples, good, fault(bad))
+        store.sources.put(account_id, SourceSetting(RECORDED, DeviceKind.BAND))
+        store.retentions.put(account_id, 365)
+        gone = Tombstone("heart_rate", RECORDED, TimeRange(TimeKind.CIVIL, 0, 1), 1)
+        store.series.delete(SeriesDeletion(account_id, (gone,), (), store.changes.newest(account_id)))
 
     def shared(self, member: Account, reader: Account) -> None:
         """Let one read the other, once."""

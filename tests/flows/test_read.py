@@ -3,18 +3,20 @@
 import itertools
 import zoneinfo
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clarity_server.domain.civil import DAY_MS, EPOCH, MINUTE_MS, Start, StartKind
+from clarity_server.domain.civil import DAY_MS, EPOCH, MINUTE_MS, Start, StartKind, TimeKind
 from clarity_server.domain.errors import MetricUnknown, StoreDamaged, TimeKindWrong
 from clarity_server.domain.series import Encoding, Source
-from clarity_server.flows.read import BLOCK_VALUES_MAX, Block, Read, Tally, TimeKind
+from clarity_server.flows.read import BLOCK_VALUES_MAX, Block, Read, Tally
 from tests.flows.upload_world import ACCOUNT, HEART, WRIST, Recording, UploadWorld, float32, fresh_account
 
 HOUR_MS = 60 * MINUTE_MS
@@ -96,12 +98,18 @@ def naive_samples(recording: Recording, kind: TimeKind) -> list[Sample]:
     return found
 
 
-def naive(recordings: list[Recording], kind: TimeKind, window: tuple[int, int]) -> tuple[set[Sample], int]:
+def naive(
+    recordings: list[Recording],
+    kind: TimeKind,
+    window: tuple[int, int],
+    deleted: Mapping[str, Collection[int]] = MappingProxyType({}),
+) -> tuple[set[Sample], int]:
     """What a reading must give, and its conflicts: for each minute and source the first in rank, if any speaks."""
     said: dict[tuple[str, int], dict[tuple[int, str], list[Sample]]] = defaultdict(lambda: defaultdict(list))
     for recording in recordings:
         rank = (-recording.descriptor.revision, recording.upload_id)
-        for sample in naive_samples(recording, kind):
+        gone = deleted.get(recording.upload_id, ())
+        for sample in (one for one in naive_samples(recording, kind) if one.sample not in gone):
             said[sample.device, sample.ms // MINUTE_MS][rank].append(sample)
     found, conflicts = set[Sample](), 0
     for (_, minute), by_rank in said.items():
@@ -297,6 +305,16 @@ def test_the_hour_that_a_clock_shows_twice_is_read_twice(uploads: UploadWorld) -
     ]
 
 
+def test_civil_days_come_in_order_though_a_clock_is_moved_back_over_midnight(uploads: UploadWorld) -> None:
+    """From 22:00 to 01:00, where the clock is moved back by three hours, and on."""
+    start = Start(StartKind.OFFSET, 20_000 * DAY_MS - 2 * HOUR_MS, utc_offset_s=7200)
+    uploads.upload(replace(heart("a", start, 600), moves=((180, -3600),)))
+    found = samples(all_blocks(uploads, TimeKind.CIVIL, ALWAYS)[0])
+    days = [one.ms // DAY_MS for one in found]
+    assert days == sorted(days)
+    assert [one.sample for one in found] == [*range(120), *range(180, 300), *range(120, 180), *range(300, 600)]
+
+
 def test_the_hour_that_a_clock_skips_is_empty(uploads: UploadWorld) -> None:
     start = Start(StartKind.ZONE, 19_813 * DAY_MS, time_zone="Europe/Berlin")
     uploads.upload(heart("a", start, 300))
@@ -371,21 +389,40 @@ def test_a_damaged_piece_ends_a_reading(uploads: UploadWorld) -> None:
         all_blocks(uploads, TimeKind.INSTANT, ALWAYS)
 
 
-def test_ten_years_with_little_in_them_are_asked_for_in_few_steps(uploads: UploadWorld) -> None:
-    """Days without a sample cost nothing: the store is asked where an upload reaches, and nowhere else."""
-    asked = []
+def counted(uploads: UploadWorld, asked: list[object]) -> Read:
+    """Return a reader that notes where it asks the store for segments."""
 
     class Counted:
         def __init__(self) -> None:
-            self.uploads = uploads.store.series.uploads
+            self.near = uploads.store.series.near
+            self.tombstones = uploads.store.series.tombstones
 
         def segments(self, *place: object) -> object:
             asked.append(place)
             return uploads.store.series.segments(*place)  # type: ignore[arg-type]
 
+    return Read(Counted(), uploads.store.keys)  # type: ignore[arg-type]
+
+
+def test_ten_years_with_little_in_them_are_asked_for_in_few_steps(uploads: UploadWorld) -> None:
+    """Days without a sample cost nothing: the store is asked where an upload reaches, and nowhere else."""
+    asked = list[object]()
     uploads.upload(heart("a", Start(StartKind.INSTANT, 0), 5))
     uploads.upload(heart("b", Start(StartKind.INSTANT, 3000 * DAY_MS), 5))
-    reader = Read(Counted(), uploads.store.keys)  # type: ignore[arg-type]
+    reader = counted(uploads, asked)
     blocks = reader.blocks(ACCOUNT, "heart_rate", None, TimeKind.INSTANT, 0, 3653 * DAY_MS, Tally())
     assert len(samples(list(blocks))) == 10
     assert len(asked) == 2
+
+
+def test_uploads_that_meet_are_asked_for_once_each(uploads: UploadWorld) -> None:
+    """Several days of each, meeting in the middle of a day; only on a day with two uploads are any compared."""
+    asked = list[object]()
+    for place, name in enumerate("abc"):
+        uploads.upload(heart(name, Start(StartKind.INSTANT, NOON + place * 3 * DAY_MS), 3 * 1440))
+    tally = Tally()
+    blocks = counted(uploads, asked).blocks(ACCOUNT, "heart_rate", None, TimeKind.INSTANT, *ALWAYS, tally)
+    found = samples(list(blocks))
+    assert [one.upload_id for one in found] == [name for name in "abc" for _ in range(3 * 1440)]
+    assert [one.ms for one in found] == [NOON + minute * MINUTE_MS for minute in range(9 * 1440)]
+    assert len(asked) == 3

@@ -17,7 +17,7 @@ from clarity.v1.series_pb2 import SeriesItem
 from clarity_server.domain.accounts import PRIVACY_VERSION, TERMS_VERSION
 from clarity_server.domain.ids import new_id
 from clarity_server.domain.metrics import ACTIVITY_COUNTS
-from tests.server.house import PASSWORD, Belongings, House, Person, chunk, described, finish, recording
+from tests.server.house import PASSWORD, STEPS, Belongings, House, Person, chunk, described, finish, recording, sample
 
 NOBODYS = "a" * 26
 """Of the shape of an id, and nobody's."""
@@ -47,6 +47,11 @@ class Example:
     who: Person
     messages: Sequence[Message]
     ordinary: str = "OK"
+
+
+def a_day() -> health_data.CivilRange:
+    """The second of the recording."""
+    return health_data.CivilRange(start=DateTime(year=2026, month=9, day=2), end=DateTime(year=2026, month=9, day=3))
 
 
 def sign_up(scene: Scene) -> Example:
@@ -224,12 +229,56 @@ def finish_upload(scene: Scene) -> Example:
 
 
 def read_series(scene: Scene) -> Example:
-    span = health_data.CivilRange(start=DateTime(year=2026, month=9, day=2), end=DateTime(year=2026, month=9, day=3))
-    return Example(scene.owl, [health_data.ReadSeriesRequest(metric=ACTIVITY_COUNTS, civil=span)])
+    return Example(scene.owl, [health_data.ReadSeriesRequest(metric=ACTIVITY_COUNTS, civil=a_day())])
 
 
 def list_days(scene: Scene) -> Example:
     return Example(scene.owl, [health_data.ListDaysRequest()])
+
+
+def write_samples(scene: Scene) -> Example:
+    return Example(scene.somebody(), [health_data.WriteSamplesRequest(samples=[sample("written")])])
+
+
+def list_samples(scene: Scene) -> Example:
+    return Example(scene.owl, [health_data.ListSamplesRequest(metric=STEPS)])
+
+
+def aggregate_samples(scene: Scene) -> Example:
+    days = health_data.CivilBuckets(unit=health_data.CivilBuckets.UNIT_DAY)
+    return Example(scene.owl, [health_data.AggregateSamplesRequest(metric=STEPS, civil=a_day(), calendar=days)])
+
+
+def get_summary(scene: Scene) -> Example:
+    return Example(scene.owl, [health_data.GetSummaryRequest(metrics=[ACTIVITY_COUNTS])])
+
+
+def list_sources(scene: Scene) -> Example:
+    return Example(scene.owl, [health_data.ListSourcesRequest(metrics=[ACTIVITY_COUNTS])])
+
+
+def update_source(scene: Scene) -> Example:
+    return Example(scene.owl, [health_data.UpdateSourceRequest(source=described().source, priority=1)])
+
+
+def list_changes(scene: Scene) -> Example:
+    return Example(scene.owl, [health_data.ListChangesRequest(metrics=[ACTIVITY_COUNTS])])
+
+
+def delete_samples(scene: Scene) -> Example:
+    return Example(scene.owl, [health_data.DeleteSamplesRequest(metrics=[STEPS], validate_only=True)])
+
+
+def list_quarantine(scene: Scene) -> Example:
+    return Example(scene.owl, [health_data.ListQuarantineRequest()])
+
+
+def get_retention(scene: Scene) -> Example:
+    return Example(scene.owl, [health_data.GetRetentionRequest()])
+
+
+def set_retention(scene: Scene) -> Example:
+    return Example(scene.owl, [health_data.SetRetentionRequest(keep_days=30, validate_only=True)])
 
 
 def start_analysis(scene: Scene) -> Example:
@@ -277,7 +326,9 @@ _SERVICES: Mapping[str, Sequence[Callable[[Scene], Example]]] = {
         get_erasure_receipt, get_jwks, create_account, find_account, set_account_state, set_account_roles,
     ],
     "HealthDataService": [
-        list_metrics, stream_series, append_series, get_upload, finish_upload, read_series, list_days,
+        list_metrics, stream_series, append_series, get_upload, finish_upload, read_series, list_days, write_samples,
+        list_samples, aggregate_samples, get_summary, list_sources, update_source, list_changes, delete_samples,
+        list_quarantine, get_retention, set_retention,
     ],
     "InsightService": [
         start_analysis, get_analysis, list_analyses, watch_analyses, list_models, list_facts, generate_insight,

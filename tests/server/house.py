@@ -28,6 +28,7 @@ from clarity.v1 import auth_service_pb2 as auth
 from clarity.v1 import health_data_service_pb2 as health_data
 from clarity.v1 import insight_service_pb2 as insight
 from clarity.v1.access_pb2 import DataFamily
+from clarity.v1.sample_pb2 import ObservationTime, Quantity, Sample
 from clarity.v1.series_pb2 import Chunk, SeriesDescriptor, Source
 from clarity_server.config import Config
 from clarity_server.domain import series
@@ -44,6 +45,7 @@ from clarity_server.server.access import SERVICES
 from clarity_server.server.wiring import World
 
 PASSWORD = "Night-0wl"
+STEPS = "step_count"
 DAYS = 8  # one week is whole
 WITHIN_S = 60.0
 PROMISED_S = 5.0  # in the contract
@@ -228,6 +230,8 @@ class House:
         """Let somebody have one of everything there is."""
         health_service, insight_service = "/clarity.v1.HealthDataService", "/clarity.v1.InsightService"
         upload_id = f"of-{person.account_id}"
+        asked_to_write = health_data.WriteSamplesRequest(samples=[sample("one"), sample("bad", -1.0)])
+        await self.ask(f"{health_service}/WriteSamples", person, asked_to_write)
         await self.ask(f"{health_service}/StreamSeries", person, *recording(upload_id), finish())
         (listed,) = await self.ask(f"{insight_service}/ListAnalyses", person, insight.ListAnalysesRequest())
         assert isinstance(listed, insight.ListAnalysesResponse)
@@ -293,6 +297,20 @@ def finish() -> health_data.StreamSeriesRequest:
     """The end of a recording."""
     said = health_data.FinishUpload(total_samples=DAYS * 1440, sha256=hashlib.sha256(values()).digest())
     return health_data.StreamSeriesRequest(finish=said)
+
+
+def sample(client_record_id: str, steps: float = 250.0) -> Sample:
+    """Some steps, of the same family as the recording."""
+    start = DateTime(year=2026, month=9, day=2, hours=9)
+    end = DateTime(year=2026, month=9, day=2, hours=9, minutes=5)
+    return Sample(
+        metric=STEPS,
+        source=Source(device="wrist"),
+        client_record_id=client_record_id,
+        start=ObservationTime(civil=start),
+        end=ObservationTime(civil=end),
+        quantity=Quantity(value=steps, ucum_unit="{steps}"),
+    )
 
 
 def lasts(method: MethodDescriptor) -> bool:

@@ -126,7 +126,11 @@ def _first(request: Descriptor) -> Descriptor:
 
 def reason_of_long(names: Sequence[str]) -> str:
     """A token that is none of ours is told as such, where there is no other text."""
-    alone = {"page_token": "PAGE_TOKEN_INVALID", "resume_token": "RESUME_TOKEN_INVALID"}
+    alone = {
+        "page_token": "PAGE_TOKEN_INVALID",
+        "resume_token": "RESUME_TOKEN_INVALID",
+        "change_token": "RESUME_TOKEN_INVALID",
+    }
     return alone.get(" ".join(names), "REQUEST_INVALID")
 
 

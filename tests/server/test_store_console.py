@@ -17,10 +17,15 @@ from numpy.typing import NDArray
 
 from clarity_server import config
 from clarity_server.adapters.local import tenancy
+from clarity_server.domain.civil import TimeKind, TimeRange
 from clarity_server.domain.errors import BackupRefused, StartRefused, StoreDamaged, UploadNotFound
+from clarity_server.domain.samples import Moment, Outcome, Tombstone, Wanted
+from clarity_server.domain.sent import Sent, SentQuantity
 from clarity_server.domain.upkeep import Findings, Kind
+from clarity_server.flows.samples import Collect
+from clarity_server.ports import SeriesDeletion
 from clarity_server.server import wiring
-from tests.contracts.worlds import local
+from tests.contracts.worlds import NOW, LocalWorld, local
 from tests.flows.erasing_world import GRACE_S, HERE, PASSWORD, ErasingWorld, erasing_world
 from tests.flows.upload_world import ACCOUNT, COUNTS, HEART, Recording, UploadWorld, upload_world
 
@@ -93,7 +98,43 @@ def root(tmp_path: Path) -> Path:
         for upload_id in ("u", "v"):
             recorded(world, upload_id)
         recorded(world, "large", NOISE)
+        weighed(world.store)
+        gone = Tombstone("heart_rate", COUNTS.source, TimeRange(TimeKind.CIVIL, 0, 1), 1)
+        world.store.series.delete(SeriesDeletion(ACCOUNT, (gone,), (), world.store.changes.newest(ACCOUNT)))
     return tmp_path
+
+
+def weighed(world: LocalWorld, account_id: str = ACCOUNT) -> Sequence[Outcome]:
+    """Bring in two samples, a third which is deleted again, and one that is put aside."""
+    collect = Collect(world.samples, world.keys, lambda: NOW)
+    grams = [70_000.0, 71_000.0, 72_000.0, -1.0]
+    outcomes = collect.write(account_id, [mass(str(number), value) for number, value in enumerate(grams)], "", b"")
+    world.samples.delete(account_id, Wanted(sample_ids=frozenset({outcomes[2].sample_id})), 1)
+    return outcomes
+
+
+def mass(record: str, grams: float) -> Sent:
+    """A weighing as it is sent."""
+    start = Moment(int(NOW * 1000), int(NOW * 1000))
+    return Sent("body_mass", "scale", "app", record, 0, start, None, "", SentQuantity(grams, "g"), b"as sent")
+
+
+def sample_ids(root: Path) -> list[str]:
+    """The ids of the samples that are not deleted."""
+    with local(root) as world:
+        return [one.sample_id for one in world.samples.list(ACCOUNT, ["body_mass"], None, None, None, 10)]
+
+
+def spoil_page(root: Path, name: str) -> None:
+    """Spoil a leaf page of a table or of an index."""
+    database = apsw.Connection(str(root / "clarity.db"))
+    query = "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY pageno LIMIT 1"
+    [(page,)] = list(database.execute(query, (name,)))
+    size = database.pragma("page_size")
+    database.close()
+    with (root / "clarity.db").open("r+b") as opened:
+        opened.seek((page - 1) * size)
+        opened.write(b"\xff" * size)
 
 
 def by_hand(root: Path, *statements: str) -> None:
@@ -174,6 +215,79 @@ PLANTED: dict[str, tuple[Kind, str, Sequence[str]]] = {
     ),
     "a change dropped": (Kind.CHANGES, "change 2 is missing", ["DELETE FROM changes WHERE number = 2"]),
     "the first change dropped": (Kind.CHANGES, "change 1 is missing", ["DELETE FROM changes WHERE number = 1"]),
+    "a change with too many numbers": (
+        Kind.CHANGES,
+        "is there twice",
+        ["UPDATE changes SET span = span + 1 WHERE number = 2"],
+    ),
+    "a change of samples with too few numbers": (
+        Kind.SAMPLES,
+        "which no change of samples has",
+        ["UPDATE changes SET span = 1 WHERE kind = 'samples'"],
+    ),
+    "a sample of a change to come": (
+        Kind.SAMPLES,
+        "it has number 1000, which no change of samples has",
+        ["UPDATE samples SET number = 1000 WHERE deleted"],
+    ),
+    "a sample of a change of something else": (
+        Kind.SAMPLES,
+        "it has number 1, which no change of samples has",
+        ["UPDATE samples SET number = 1 WHERE deleted"],
+    ),
+    "a sample's seal": (
+        Kind.SAMPLES,
+        "a seal does not open",
+        ["UPDATE samples SET body = CAST(x'00' || substr(body, 2) AS BLOB) WHERE NOT deleted"],
+    ),
+    "a sample's version": (
+        Kind.SAMPLES,
+        "a seal does not open",
+        ["UPDATE samples SET version = 7 WHERE NOT deleted"],
+    ),
+    "a sample's digest": (
+        Kind.SAMPLES,
+        "a content is of another sample than its row",
+        ["UPDATE samples SET digest = zeroblob(32) WHERE NOT deleted"],
+    ),
+    "a sample's source": (
+        Kind.SAMPLES,
+        "a content is of another sample than its row",
+        [
+            "INSERT INTO source_metrics SELECT account_id, metric, 'other', app, 0 FROM source_metrics",
+            "UPDATE samples SET device = 'other' WHERE NOT deleted",
+        ],
+    ),
+    "a sample's time": (
+        Kind.SAMPLES,
+        "a content is of another time than its row",
+        ["UPDATE samples SET instant_ms = instant_ms + 1 WHERE NOT deleted"],
+    ),
+    "a sample's duration": (
+        Kind.SAMPLES,
+        "a content is of another time than its row",
+        ["UPDATE samples SET duration_ms = 1 WHERE NOT deleted"],
+    ),
+    "a source dropped": (
+        Kind.SAMPLES,
+        "3 of its samples are listed to nobody",
+        ["DELETE FROM source_metrics WHERE metric = 'body_mass'"],
+    ),
+    "a sample put aside": (
+        Kind.QUARANTINE,
+        "a seal does not open",
+        ["UPDATE quarantine SET body = CAST(x'00' || substr(body, 2) AS BLOB)"],
+    ),
+    "a tombstone that no change tells of": (
+        Kind.CHANGES,
+        "change 99 and its deleted range do not go together",
+        ["INSERT INTO tombstones SELECT account_id, 99, metric, device, app, kind, 0, 1, 1, 0 FROM tombstones"],
+    ),
+    "a change of which the tombstone is gone": (
+        Kind.CHANGES,
+        "and its deleted range do not go together",
+        ["DELETE FROM tombstones"],
+    ),
     "an upload dropped": (
         Kind.REFERENCES,
         "a row of segments refers to none of uploads",
@@ -229,20 +343,59 @@ def test_a_damaged_page_is_named_and_the_rest_is_looked_at(root: Path) -> None:
 
 
 def test_a_page_of_segments_costs_its_rows_and_no_others(root: Path) -> None:
-    file = root / "clarity.db"
     before = check(root).counts[Kind.SEGMENTS]
-    database = apsw.Connection(str(file))
-    query = "SELECT pageno FROM dbstat WHERE name = 'segments' AND pagetype = 'leaf' ORDER BY pageno LIMIT 1"
-    [(page,)] = list(database.execute(query))
-    size = database.pragma("page_size")
-    database.close()
-    with file.open("r+b") as opened:
-        opened.seek((page - 1) * size)
-        opened.write(b"\xff" * size)
+    spoil_page(root, "segments")
     found = check(root)
     assert 0 < found.damaged[Kind.SEGMENTS] <= before
     assert found.counts[Kind.SEGMENTS] == before
     assert all(damage.account_id in {ACCOUNT, ""} for damage in found.damages)
+
+
+def test_a_sample_that_is_damaged_is_named_and_the_others_are_looked_at(root: Path) -> None:
+    damaged, _ = sample_ids(root)
+    before = check(root).counts
+    by_hand(root, f"UPDATE samples SET body = x'00' WHERE sample_id = '{damaged}'")  # noqa: S608  an id
+    found = check(root)
+    assert [(damage.kind, damage.account_id, damage.piece) for damage in found.damages] == [
+        (Kind.SAMPLES, ACCOUNT, damaged)
+    ]
+    assert found.counts == before
+
+
+@pytest.mark.parametrize("name", ["samples", "sqlite_autoindex_samples_1", "samples_by_change"])
+def test_a_page_of_samples_that_cannot_be_read_is_said_and_the_rest_is_looked_at(root: Path, name: str) -> None:
+    before = check(root).counts
+    spoil_page(root, name)
+    found = check(root)
+    assert found.damaged[Kind.PAGES] > 0
+    assert {damage.kind for damage in found.damages} <= {Kind.PAGES, Kind.SAMPLES}
+    for kind in set(Kind) - {Kind.SAMPLES}:
+        assert found.counts[kind] == before[kind]
+
+
+def test_many_samples_beside_a_writer_are_whole(tmp_path: Path) -> None:
+    """Each row is looked at as it is at one moment, and what looks damaged once more."""
+    with local(tmp_path) as world:
+        collect = Collect(world.samples, world.keys, lambda: NOW)
+        stop = threading.Event()
+
+        def write() -> None:
+            version = 0
+            while not stop.is_set():
+                told = [replace(mass(str(number), 70_000.0), version=version) for number in range(50)]
+                outcomes = collect.write(ACCOUNT, told, "", b"")
+                world.samples.delete(ACCOUNT, Wanted(sample_ids=frozenset({outcomes[0].sample_id})), 1)
+                version += 1
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            found = [check(tmp_path) for _ in range(5)]
+        finally:
+            stop.set()
+            writer.join()
+    assert [one.damages for one in found] == [[]] * 5
+    assert check(tmp_path).counts[Kind.SAMPLES] == 50
 
 
 def test_a_file_that_is_no_database_is_damaged(root: Path, command: Command) -> None:
@@ -289,7 +442,8 @@ def test_a_backup_has_all_files_with_their_digests_and_no_key(root: Path, comman
     manifest = json.loads((root / "backup" / "manifest.json").read_bytes())
     assert files == {*manifest["files"], "manifest.json"}
     assert {name for name in files if not name.startswith("blobs/segments/")} == {"clarity.db", "manifest.json"}
-    assert manifest["counts"]["samples"] == 2 * len(STEPS) + len(NOISE)
+    assert manifest["counts"]["series_samples"] == 2 * len(STEPS) + len(NOISE)
+    assert (manifest["counts"]["samples"], manifest["counts"]["quarantine"]) == (3, 1)
     assert (root / "keys" / "root.key").read_bytes() not in (root / "backup" / "clarity.db").read_bytes()
 
 
@@ -390,6 +544,33 @@ def test_a_restore_puts_all_back_and_keeps_what_was_there(root: Path, command: C
     assert list(connection.execute("SELECT count(*) FROM uploads")) == [(4,)]
     connection.close()
     assert check(root).whole
+
+
+def test_a_restore_begins_another_history_of_changes_and_the_backup_keeps_the_one_it_has(root: Path) -> None:
+    def lineage() -> str:
+        with local(root) as world:
+            return world.changes.lineage()
+
+    first = lineage()
+    backup = back_up(root)
+    assert lineage() == first
+    restore(root, backup)
+    second = lineage()
+    restore(root, backup)
+    assert len({first, second, lineage()}) == 3
+    assert check(root).whole
+
+
+def test_a_restore_puts_samples_back_as_they_were(root: Path) -> None:
+    with local(root) as world:
+        before = world.changes.samples(ACCOUNT, 0, 1000, 1000)
+    backup = back_up(root)
+    with local(root) as world:
+        world.samples.delete(ACCOUNT, Wanted(), 1000)
+    restore(root, backup)
+    with local(root) as world:
+        assert world.changes.samples(ACCOUNT, 0, 1000, 1000) == before
+        assert [one.deleted for one in before].count(True) == 1
 
 
 def test_a_restore_where_there_is_nothing_but_the_keys(root: Path) -> None:

@@ -16,10 +16,10 @@ from clarity.v1.health_data_service_pb2 import AppendSeriesResponse, StreamSerie
 from clarity.v1.series_pb2 import UploadProgress
 from clarity_server.domain import models
 from clarity_server.domain.analysis import Analysed, State
+from clarity_server.domain.civil import TimeKind, TimeRange
 from clarity_server.domain.days import Day
 from clarity_server.domain.insight import Kind
 from clarity_server.domain.measures import Unavailable
-from clarity_server.flows.read import TimeKind
 from clarity_server.services import wire, wire_insight
 from tests.services.samples import (
     ABSTENTION,
@@ -192,7 +192,7 @@ def test_a_fact_that_is_not_there_says_why_and_one_of_a_week_has_no_date() -> No
 @pytest.mark.parametrize(("floating", "kind"), [(True, TimeKind.CIVIL), (False, TimeKind.INSTANT)])
 def test_a_facts_minutes_are_a_range_that_read_series_takes(floating: bool, kind: TimeKind) -> None:
     message = wire_insight.to_fact(replace(FACT, minutes=replace(MINUTES, floating=floating))).minutes
-    assert wire.from_range(message) == (kind, START_MS, START_MS + 10_080 * 60_000)
+    assert wire.from_range(message) == TimeRange(kind, START_MS, START_MS + 10_080 * 60_000)
     assert wire.from_wanted_source(message) == WRIST
     assert message.metric == "activity_counts_1min"
 

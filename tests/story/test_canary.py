@@ -25,8 +25,9 @@ from clarity.client import Client
 from clarity.credentials import MemoryTokens
 from clarity.local import Stand, outbox_of, own_stores
 from clarity.mailbox import joined
-from clarity.v1.health_data_service_pb2 import AppendSeriesRequest
+from clarity.v1.health_data_service_pb2 import AppendSeriesRequest, DeleteSamplesRequest, WriteSamplesRequest
 from clarity.v1.health_data_service_pb2_grpc import HealthDataServiceStub
+from clarity.v1.sample_pb2 import Category, ObservationTime, Quantity, Sample
 from clarity.v1.series_pb2 import Chunk, SeriesDescriptor, SeriesItem, Source
 from tests.fuzz.target import SERVICES
 
@@ -37,6 +38,8 @@ WRONG = "Canary-Wr0ngpass-Bf8"
 NAME = "Canaria Featherstone"
 TOKEN = "canarytokencanarytokencanarytoken"
 CODE = "80818283"
+RECORD = "canary-record-Cg7"
+VENDOR = "Canaria Vendor Code"
 VALUES = [54_321.125, 98_765.25, 12_345.75, 67_890.5]
 """Numbers that float32 holds exactly, so that their bytes and their digits can be looked for."""
 
@@ -51,6 +54,9 @@ MARKED_FIELDS: Mapping[str, str] = {
     "refresh_token": TOKEN,
     "receipt_secret": TOKEN,
     "page_token": TOKEN,
+    "change_token": TOKEN,
+    "client_record_id": RECORD,
+    "vendor_code": VENDOR,
     "resume_token": TOKEN,
     "recovery_code": TOKEN,
     "code": CODE,
@@ -70,14 +76,17 @@ class Scene:
 
 def marks(scene: Scene) -> Iterator[bytes]:
     """All that must be nowhere, as bytes."""
-    secrets = (EMAIL, OTHER_EMAIL, PASSWORD, WRONG, NAME, TOKEN, *scene.tokens)
+    secrets = (EMAIL, OTHER_EMAIL, PASSWORD, WRONG, NAME, TOKEN, RECORD, VENDOR, *scene.tokens)
     for text in secrets:
         yield text.encode()
         yield text.encode("utf-16-le")
     for one, next_one in pairwise(VALUES):
         yield struct.pack("<2f", one, next_one)
         yield struct.pack("<2d", one, next_one)
-    yield from (repr(value).encode() for value in VALUES)
+    for value in VALUES:
+        yield struct.pack("<d", value)
+        yield struct.pack(">d", value)  # as SQLite has a number
+        yield repr(value).encode()
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +99,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
         session = joined(client, outbox_of(place), EMAIL, PASSWORD, NAME)
         with grpc.insecure_channel(stand.server.address) as channel:
             send_values(channel, session.access_token)
+            send_samples(channel, session.access_token)
         refusals = [
             text
             for address in (stand.server.address, stand.edge_address)
@@ -114,6 +124,29 @@ def appended(series: SeriesDescriptor, values: list[float]) -> AppendSeriesReque
     data = struct.pack(f"<{len(values)}f", *values)
     items = [SeriesItem(chunk=Chunk(first_sample=0, values=data, crc32c=google_crc32c.value(data)))]
     return AppendSeriesRequest(upload_id="u", series=series, items=items)
+
+
+def send_samples(channel: grpc.Channel, token: str) -> None:
+    """Write marked samples, others in their place, and some that are put aside; say it again, and delete one."""
+    stub, metadata = HealthDataServiceStub(channel), (("authorization", f"Bearer {token}"),)
+    stored = [measured("distance_walking_running", f"{RECORD}-{at}", value) for at, value in enumerate(VALUES)]
+    conflicting = [measured("distance_walking_running", f"{RECORD}-0", value) for value in VALUES[1:]]
+    aside = [measured("heart_rate", f"{RECORD}-{at}", value) for at, value in enumerate(VALUES)]
+    coded = measured("sleep_stage", RECORD, 0.0)
+    coded.category.CopyFrom(Category(code="deep", vendor_code=VENDOR))
+    asked = WriteSamplesRequest(samples=[*stored, *conflicting, *aside, coded], request_id="canary")
+    told = stub.WriteSamples(asked, metadata=metadata)
+    assert (told.stored_count, told.conflict_count, told.quarantined_count) == (5, 3, 4), told
+    assert stub.WriteSamples(asked, metadata=metadata) == told
+    gone = DeleteSamplesRequest(sample_ids=[told.results[0].sample_id])
+    assert stub.DeleteSamples(gone, metadata=metadata).sample_count == 1
+
+
+def measured(metric: str, client_record_id: str, value: float) -> Sample:
+    start = ObservationTime(civil=DateTime(year=2024, month=3, day=4))
+    quantity = Quantity(value=value, ucum_unit="m" if metric.startswith("distance") else "/min")
+    source = Source(device="w")
+    return Sample(metric=metric, source=source, client_record_id=client_record_id, start=start, quantity=quantity)
 
 
 def asked_everything(address: str, token: str) -> Iterator[str]:
@@ -145,11 +178,14 @@ def marked(described: Descriptor) -> Message:
     message = GetMessageClass(described)()
     for field in described.fields:
         if field.is_repeated:
-            continue
-        if field.message_type is not None and field.message_type.full_name.startswith("clarity."):
+            if field.message_type is not None and field.message_type.name == Sample.DESCRIPTOR.name:
+                getattr(message, field.name).append(marked(field.message_type))
+        elif field.message_type is not None and field.message_type.full_name.startswith("clarity."):
             getattr(message, field.name).CopyFrom(marked(field.message_type))
         elif field.type == FieldDescriptor.TYPE_STRING and field.name in MARKED_FIELDS:
             setattr(message, field.name, MARKED_FIELDS[field.name])
+        elif field.type == FieldDescriptor.TYPE_DOUBLE:
+            setattr(message, field.name, VALUES[0])
     return message
 
 

@@ -7,19 +7,21 @@ from datetime import date
 import apsw
 
 from clarity_server.adapters.local.database import Database, Row
+from clarity_server.adapters.local.deleting import newest_deletion, overtaken
 from clarity_server.adapters.local.turns import in_turn, withheld
 from clarity_server.domain.civil import EPOCH_DATE
 from clarity_server.domain.series import Closing, ClosingKind, Source
 from clarity_server.ports import DayKey, DueDay, DueResult, PutDay, PutResult
 
 DUE_RESULTS = in_turn(
-    "account_id, upload_id, change, number, civil_day, end_sample, kind",
+    f"account_id, upload_id, change, {newest_deletion('results')}, number, civil_day, end_sample, kind",
     "results",
     "kind = :kind AND body IS NULL AND failed = 0",
 )
-DUE_DAYS = in_turn("account_id, metric, device, app, civil_day, touch", "touched_days", "failed = 0")
+DUE_DAY = f"account_id, metric, device, app, civil_day, touch, {newest_deletion('touched_days')}"
+DUE_DAYS = in_turn(DUE_DAY, "touched_days", "failed = 0")
 DUE_DAYS_OF_ACCOUNT = f"""
-    SELECT account_id, metric, device, app, civil_day, touch FROM touched_days
+    SELECT {DUE_DAY} FROM touched_days
     WHERE failed = 0 AND account_id = :account AND NOT {withheld(":account")} ORDER BY place LIMIT :limit"""  # noqa: S608
 PUT_RESULT = """
     UPDATE results SET body = ?, failed = ? WHERE account_id = ? AND upload_id = ? AND number = ? AND body IS NULL"""
@@ -72,8 +74,8 @@ class SqliteAnalyses:
         with self._database.read() as connection:
             rows: Sequence[Row] = connection.execute(DUE_RESULTS, {"kind": kind, "limit": limit}).fetchall()
         return [
-            DueResult(account_id, upload_id, _closing(*closing), change)
-            for account_id, upload_id, change, *closing in rows
+            DueResult(account_id, upload_id, _closing(*closing), change, deletion)
+            for account_id, upload_id, change, deletion, *closing in rows
         ]
 
     def due_days(self, limit: int, account_id: str | None = None) -> Sequence[DueDay]:
@@ -83,31 +85,35 @@ class SqliteAnalyses:
         with self._database.read() as connection:
             rows: Sequence[Row] = connection.execute(query, bindings).fetchall()
         return [
-            DueDay(DayKey(owner, metric, Source(device, app), day), touch)
-            for owner, metric, device, app, day, touch in rows
+            DueDay(DayKey(owner, metric, Source(device, app), day), touch, deletion)
+            for owner, metric, device, app, day, touch, deletion in rows
         ]
 
     def put_results(self, puts: Sequence[PutResult]) -> None:
-        """Store sealed results under their numbers, all or none; the first one under a number stays."""
-        rows = [(put.body or None, put.failed, *_result(put.due)) for put in puts]
-        if rows:
-            self._database.write(lambda connection: connection.executemany(PUT_RESULT, rows).close())
+        """Store sealed results under their numbers, all or none; the first one under a number stays.
+
+        Of an account that has deleted more than a result knows of, nothing is stored.
+        """
+
+        def work(connection: apsw.Connection) -> None:
+            for put in puts:
+                if not overtaken(connection, put.due.account_id, put.due.deletion):
+                    connection.execute(PUT_RESULT, (put.body or None, put.failed, *_result(put.due)))
+
+        if puts:
+            self._database.write(work)
 
     def put_days(self, puts: Sequence[PutDay]) -> None:
         """Store sealed Days in place of the older ones, all or none, clear their touches and touch their windows.
 
-        A touch that came meanwhile stays, and so does a Day that was derived for a later one.
+        A touch that came meanwhile stays, and so does a Day that was derived for a later one. Of an account that has
+        deleted more than a Day knows of, nothing is stored or cleared.
         """
-        days = [(*_touched(put.due), put.closed, put.body or None) for put in puts if put.body or not put.failed]
-        cleared = [_touched(put.due) for put in puts if not put.failed]
-        failed = [_touched(put.due) for put in puts if put.failed]
-        windows = [_touched(put.due, civil_day) for put in puts for civil_day in put.windows]
 
         def work(connection: apsw.Connection) -> None:
-            connection.executemany(PUT_DAY, days)
-            connection.executemany(CLEAR_TOUCH, cleared)
-            connection.executemany(FAIL_TOUCH, failed)
-            connection.executemany(TOUCH_WINDOW, windows)
+            for put in puts:
+                if not overtaken(connection, put.due.key.account_id, put.due.deletion):
+                    _put_day(connection, put)
 
         if puts:
             self._database.write(work)
@@ -168,6 +174,14 @@ def civil_days(dates: tuple[date | None, date | None]) -> tuple[int, int]:
     start, end = dates
     beyond = (date.max - EPOCH_DATE).days + 1
     return ((start or date.min) - EPOCH_DATE).days, beyond if end is None else (end - EPOCH_DATE).days
+
+
+def _put_day(connection: apsw.Connection, put: PutDay) -> None:
+    """Store a Day, clear its touch and touch its windows."""
+    if put.body or not put.failed:
+        connection.execute(PUT_DAY, (*_touched(put.due), put.closed, put.body or None))
+    connection.execute(FAIL_TOUCH if put.failed else CLEAR_TOUCH, _touched(put.due))
+    connection.executemany(TOUCH_WINDOW, [_touched(put.due, civil_day) for civil_day in put.windows])
 
 
 def _closing(number: int, civil_day: int, end_sample: int, kind: int) -> Closing:

@@ -30,6 +30,7 @@ from typing import Any
 import apsw
 
 from clarity_server.adapters.local import files, schema, tenancy
+from clarity_server.adapters.local.changes import NEW_LINEAGE
 from clarity_server.adapters.local.checking import LIST_BLOBS, connected
 from clarity_server.adapters.local.database import Row, translated
 from clarity_server.adapters.local.heads import DiskHeads
@@ -47,7 +48,20 @@ STEP_PAGES = 256  # 2 MiB: what is copied between two words on how far it is
 COPIES_MAX = 5  # of the database, where an erasure takes blobs away meanwhile
 CHUNK_BYTES = 1 << 20
 AUDIT_PAGE = 1000
-COUNTED = ("accounts", "uploads", "segments", "changes", "days", "results", "analyses", "insights", "audit")
+COUNTED = (
+    "accounts",
+    "uploads",
+    "segments",
+    "tombstones",
+    "samples",
+    "quarantine",
+    "changes",
+    "days",
+    "results",
+    "analyses",
+    "insights",
+    "audit",
+)
 LIST_AUDIT = "SELECT seq, time, previous, event, hash FROM audit ORDER BY seq"
 
 Manifest = dict[str, Any]
@@ -174,7 +188,7 @@ def _written(
         "time": datetime.fromtimestamp(now, UTC).isoformat(),
         "schema": schema.version(connection),
         "sqlite": apsw.sqlite_lib_version(),
-        "counts": {**counts, "samples": samples[0][0]},
+        "counts": {**counts, "series_samples": samples[0][0]},
         "audit": _audit(stores, connection, heads),
         "files": {name: _measured(aside / name) for name in _names(aside)},
     }
@@ -287,11 +301,20 @@ def _carried(stores: Stores, backup: Path, manifest: Manifest, tell: Tell) -> It
             _take(backup / name, target, copied=name == DATABASE)
             if _measured(target) != measured:
                 raise BackupRefused(f"{name} is not what the backup's manifest says")
+        _begin_history(database)
         _sync_directories(blobs)
         yield database, blobs
     finally:
         database.unlink(missing_ok=True)
         shutil.rmtree(blobs, ignore_errors=True)
+
+
+def _begin_history(database: Path) -> None:
+    """Let a copied database tell of a history of its own: its change numbers will be given again, to other changes."""
+    with translated(DATABASE), closing(apsw.Connection(str(database))) as connection:
+        if connection.table_exists(None, "lineage"):  # else it gets one at the next start
+            connection.execute(NEW_LINEAGE)
+    _sync(database)
 
 
 def _take(source: Path, target: Path, *, copied: bool) -> None:

@@ -1,13 +1,16 @@
 """Whether the stores are whole: every page, reference, seal, blob, number and key, beside a server or without one.
 
+Of a sample also that its content is the one its row tells of, and that a change tells of it.
+
 Nothing stops at the first damage: what is damaged is named by its ids, never by a value, and the rest is looked at.
 Beside a server every question is one short statement, so that each sees a whole state; what looks damaged is looked at
 again before it is said, because it may be gone by now.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +18,28 @@ import apsw
 
 from clarity_server.adapters.local import schema
 from clarity_server.adapters.local.blobs import DiskBlobs
+from clarity_server.adapters.local.changes import SAMPLE_COLUMNS, stored_sample
 from clarity_server.adapters.local.database import LOCK_TIMEOUT_MS, Row, check_sqlite, translated
 from clarity_server.adapters.local.keys import DiskKeys
 from clarity_server.adapters.local.ledger import DiskLedger
+from clarity_server.adapters.local.samples import FAULT_COLUMNS, stored_fault
 from clarity_server.adapters.local.series import BLOBS_PREFIX
-from clarity_server.domain import sealing, segments
+from clarity_server.domain import content, sealing, segments
 from clarity_server.domain.erasure import BEGUN
 from clarity_server.domain.errors import BackupRefused, BlobNotFound, InvalidInput, StoreDamaged
+from clarity_server.domain.samples import sample_id
 from clarity_server.domain.series import Encoding, Segment
 from clarity_server.domain.upkeep import Damage, Findings, Kind, Tell
+from clarity_server.ports import StoredFault, StoredSample
 
 DAMAGES_MAX = 50  # of a kind that are named; all are counted, of damaged pages as many as SQLite lists
-TELL_EVERY = 100  # segments
+TELL_EVERY = 100  # segments, samples
 
 TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
 WITH_REFERENCES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%REFERENCES%'"
 NEXT_ACCOUNT = {
     table: f"SELECT min(account_id) FROM {table} WHERE account_id > ?"  # noqa: S608  our own names
-    for table in ("uploads", "segments", "changes")
+    for table in ("uploads", "segments", "changes", "samples", "quarantine", "tombstones")
 }
 # The index alone answers this: a damaged page of the table costs the rows in it and no others.
 LIST_SEGMENTS = "SELECT rowid FROM segments WHERE account_id = ? ORDER BY upload_id, first_sample"
@@ -41,11 +48,34 @@ READ_SEGMENT = """
     SELECT account_id, metric, day, upload_id, first_sample, count, start_ms, end_ms, body, blob
     FROM segments WHERE rowid = ?"""
 FORMS = "SELECT upload_id, descriptor FROM uploads WHERE account_id = ?"
-# By `kind`, which no index has: it is the table that is looked at.
-NUMBERS = "SELECT count(kind), coalesce(min(number), 1), coalesce(max(number), 0) FROM changes WHERE account_id = ?"
-FIRST_GAP = """
-    SELECT min(number) FROM (SELECT number - 1 AS number FROM changes WHERE account_id = :account AND number > 1
-        EXCEPT SELECT number FROM changes WHERE account_id = :account)"""
+# By `span`, which no index has: it is the table that is looked at. Beside the count: the first number that is missing,
+# and the first that the change before it has, too.
+NUMBERS = """
+    SELECT count(span), min(CASE WHEN number > expected THEN expected END),
+        min(CASE WHEN number < expected THEN number END)
+    FROM (SELECT number, span, lag(number + span, 1, 1) OVER (ORDER BY number) AS expected
+        FROM changes WHERE account_id = ?)"""
+DELETIONS = """
+    SELECT number FROM tombstones WHERE account_id = :account AND number NOT IN (
+        SELECT number FROM changes WHERE account_id = :account AND kind = 'series_deleted')
+    UNION
+    SELECT number FROM changes WHERE account_id = :account AND kind = 'series_deleted' AND number NOT IN (
+        SELECT number FROM tombstones WHERE account_id = :account)
+    ORDER BY number"""
+# The change that has a sample's number is the last that begins at it or before.
+UNTOLD_SAMPLES = """
+    SELECT sample_id, number FROM samples AS s WHERE account_id = ? AND (
+        SELECT kind = 'samples' AND number + span > s.number FROM changes
+        WHERE account_id = s.account_id AND number <= s.number ORDER BY number DESC LIMIT 1) IS NOT 1"""
+UNKNOWN_SOURCES = """
+    SELECT min(sample_id), metric, device, app, count(*) FROM samples WHERE account_id = ? AND NOT EXISTS (
+        SELECT 1 FROM source_metrics AS s WHERE s.account_id = samples.account_id
+            AND s.metric = samples.metric AND s.device = samples.device AND s.app = samples.app)
+    GROUP BY metric, device, app"""
+LIST_SAMPLES = "SELECT rowid FROM samples WHERE account_id = ? ORDER BY sample_id"
+READ_SAMPLE = f"SELECT {SAMPLE_COLUMNS} FROM samples WHERE rowid = ?"  # noqa: S608  our own names
+LIST_FAULTS = "SELECT place FROM quarantine WHERE account_id = ? ORDER BY quarantine_id"
+READ_FAULT = f"SELECT {FAULT_COLUMNS}, place FROM quarantine WHERE place = ?"  # noqa: S608  our own names
 # For each upload: where its segments first leave a gap or overlap, and how far they and the changes reach.
 REACHES = """
     WITH pieces AS (
@@ -168,17 +198,40 @@ class Checker:
             self._look_at_changes(account_id)
         with self._reading(Kind.UPLOADS, "the list of uploads", account_id):
             self._look_at_uploads(account_id)
-        listed = list[int]()
-        with self._reading(Kind.SEGMENTS, "the list of segments", account_id):
-            listed = [row[0] for row in self._ask(LIST_SEGMENTS, (account_id,))]
-        self._look_at_segments(account_id, listed)
+        with self._reading(Kind.SAMPLES, "the list of samples", account_id):
+            self._look_at_numbers(account_id)
+        listed = {
+            Kind.SEGMENTS: self._listed(Kind.SEGMENTS, LIST_SEGMENTS, account_id),
+            Kind.SAMPLES: self._listed(Kind.SAMPLES, LIST_SAMPLES, account_id),
+            Kind.QUARANTINE: self._listed(Kind.QUARANTINE, LIST_FAULTS, account_id),
+        }
+        if any(listed.values()):
+            self._look_at_sealed(account_id, listed)
+
+    def _listed(self, kind: Kind, query: str, account_id: str) -> Sequence[int]:
+        found = list[int]()
+        with self._reading(kind, f"the list of {kind}", account_id):
+            found += [row[0] for row in self._ask(query, (account_id,))]
+        return found
 
     def _look_at_changes(self, account_id: str) -> None:
-        count, low, high = self._ask(NUMBERS, (account_id,))[0]
+        count, missing, twice = self._ask(NUMBERS, (account_id,))[0]
         self._counts[Kind.CHANGES] += count
-        if (low, high) != (1, count):
-            gap = self._ask(FIRST_GAP, {"account": account_id})[0][0]
-            self._note(Damage(Kind.CHANGES, f"change {gap} is missing", account_id))
+        if missing is not None:
+            self._note(Damage(Kind.CHANGES, f"change {missing} is missing", account_id))
+        if twice is not None:
+            self._note(Damage(Kind.CHANGES, f"change {twice} is there twice", account_id))
+        for (number,) in self._ask(DELETIONS, {"account": account_id}):
+            self._note(Damage(Kind.CHANGES, f"change {number} and its deleted range do not go together", account_id))
+
+    def _look_at_numbers(self, account_id: str) -> None:
+        """See that a change tells of every sample, and that every sample is found by its source."""
+        for sample, number in self._ask(UNTOLD_SAMPLES, (account_id,)):
+            what = f"it has number {number}, which no change of samples has"
+            self._note(Damage(Kind.SAMPLES, what, account_id, piece=sample))
+        for sample, _, _, _, count in self._ask(UNKNOWN_SOURCES, (account_id,)):
+            what = f"its source is not among those of the account, and {count} of its samples are listed to nobody"
+            self._note(Damage(Kind.SAMPLES, what, account_id, piece=sample))
 
     def _look_at_uploads(self, account_id: str) -> None:
         for upload_id, committed, gap, reach, changed in self._ask(REACHES, {"account": account_id}):
@@ -193,21 +246,36 @@ class Checker:
                 continue
             self._note(Damage(Kind.UPLOADS, what, account_id, upload_id))
 
-    def _look_at_segments(self, account_id: str, listed: Sequence[int]) -> None:
-        if not listed:
-            return
+    def _look_at_sealed(self, account_id: str, listed: Mapping[Kind, Sequence[int]]) -> None:
         self._counts[Kind.KEYS] += 1
         try:
             key = self._keys.data_key(account_id)
         except (StoreDamaged, InvalidInput):
-            what = f"there is no data key that opens the account's {len(listed)} segments"
-            self._note(Damage(Kind.KEYS, what, account_id))
+            told = ", ".join(f"{len(rows)} {kind}" for kind, rows in listed.items() if rows)
+            self._note(Damage(Kind.KEYS, f"there is no data key that opens what the account has: {told}", account_id))
             return
         widths = self._widths(account_id)
-        for done, rowid in enumerate(listed):
-            if done % TELL_EVERY == 0:
-                self._tell(f"segments of account {account_id}", done, len(listed))
-            self._look_at_segment(account_id, rowid, key, widths)
+        looks: Mapping[Kind, Callable[[str, int], None]] = {
+            Kind.SEGMENTS: partial(self._look_at_segment, key, widths),
+            Kind.SAMPLES: partial(self._look_at_row, Kind.SAMPLES, READ_SAMPLE, _SampleFaults(key)),
+            Kind.QUARANTINE: partial(self._look_at_row, Kind.QUARANTINE, READ_FAULT, _QuarantineFaults(key)),
+        }
+        for kind, look in looks.items():
+            for done, rowid in enumerate(listed[kind]):
+                if done % TELL_EVERY == 0:
+                    self._tell(f"{kind} of account {account_id}", done, len(listed[kind]))
+                look(account_id, rowid)
+
+    def _look_at_row(
+        self, kind: Kind, query: str, fault: Callable[[Row], tuple[str, str]], account_id: str, rowid: int
+    ) -> None:
+        """Look at a row that says all there is to say: one statement has it as it is at one moment."""
+        self._counts[kind] += 1
+        with self._reading(kind, f"the row {rowid}", account_id):
+            rows = self._ask(query, (rowid,))
+            piece, what = fault(rows[0]) if rows else ("", "")
+            if what:
+                self._note(Damage(kind, what, account_id, piece=piece))
 
     def _widths(self, account_id: str) -> Mapping[str, int]:
         """Bytes per sample of each upload."""
@@ -218,7 +286,7 @@ class Checker:
                 found[upload_id] = Encoding(told["encoding"]).width * told["channels"]
         return found
 
-    def _look_at_segment(self, account_id: str, rowid: int, key: bytes, widths: Mapping[str, int]) -> None:
+    def _look_at_segment(self, key: bytes, widths: Mapping[str, int], account_id: str, rowid: int) -> None:
         self._counts[Kind.SEGMENTS] += 1
         with self._reading(Kind.SEGMENTS, f"the row {rowid} of a segment", account_id):
             rows = self._ask(READ_SEGMENT, (rowid,))
@@ -259,3 +327,49 @@ def _fault(segment: Segment, key: bytes, width: int | None) -> str:
     if width is not None and (len(plain.values) != segment.count * width or offsets != segment.count):
         return f"a content has not the {segment.count} samples of its row"
     return ""
+
+
+class _SampleFaults:
+    """Says what is wrong with the row of a sample; nothing where it is whole."""
+
+    def __init__(self, key: bytes) -> None:
+        """Take the account's data key."""
+        self._cipher, self._digest_key = sealing.Cipher(key), content.digest_key(key)
+
+    def __call__(self, row: Row) -> tuple[str, str]:
+        """Return the sample's id, and what is wrong."""
+        stored = stored_sample(row)
+        return stored.sample_id, "" if stored.deleted else self._fault(stored)
+
+    def _fault(self, stored: StoredSample) -> str:
+        try:
+            packed = self._cipher.unseal(stored.body, stored.name)
+            sample = content.unpack(packed, stored.metric, stored.source, stored.version)
+        except StoreDamaged:
+            return "a seal does not open"
+        except ValueError:
+            return "a content cannot be read"
+        if (sample.start, sample.duration_ms) != (stored.start, stored.duration_ms):
+            return "a content is of another time than its row"
+        owner = sample_id(stored.account_id, stored.metric, stored.source, sample.client_record_id)
+        digest = content.digest(self._digest_key, stored.metric, stored.source, packed)
+        if (owner, digest) != (stored.sample_id, stored.digest):
+            return "a content is of another sample than its row"
+        return ""
+
+
+class _QuarantineFaults:
+    """Says what is wrong with the row of a sample that was put aside; nothing where it is whole."""
+
+    def __init__(self, key: bytes) -> None:
+        """Take the account's data key."""
+        self._cipher = sealing.Cipher(key)
+
+    def __call__(self, row: Row) -> tuple[str, str]:
+        """Return the quarantined sample's id, and what is wrong."""
+        stored: StoredFault = stored_fault(row)
+        try:
+            self._cipher.unseal(stored.body, stored.name)
+        except StoreDamaged:
+            return stored.quarantine_id, "a seal does not open"
+        return stored.quarantine_id, ""

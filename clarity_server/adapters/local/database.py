@@ -90,7 +90,7 @@ class Database:
         self._wal_pages = 0
         self._patient_bytes = WAL_BYTES_MAX
         with files.translated(), translated(self.name):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            files.make_parent(self._path)
             # The change to a write-ahead log does not wait for a lock as all else does: a second start would fail.
             with files.alone(self._path.parent):
                 self._writer = self._open_writer(bytes_max)
@@ -258,7 +258,9 @@ class Database:
             self._writer.wal_checkpoint(mode=mode)
         except apsw.Error as why:
             # Nothing is lost: the log holds it, and a later commit tries again.
-            log.warning("checkpoint failed file=%s error=%s wal_bytes=%d", self.name, type(why).__name__, size)
+            # A patient one fails where another process is at it.
+            level = logging.INFO if patient else logging.WARNING
+            log.log(level, "checkpoint failed file=%s error=%s wal_bytes=%d", self.name, type(why).__name__, size)
             self._patient_bytes = size + WAL_BYTES_MAX
         finally:
             self._writer.set_busy_timeout(LOCK_TIMEOUT_MS)

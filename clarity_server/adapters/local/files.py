@@ -14,6 +14,7 @@ from clarity_server.domain.errors import StoreFull, StoreUnavailable
 ASIDE_AGE_S = 3600.0  # no file takes that long to write
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
+USUAL_DIRECTORY = 0o777  # less the umask
 FULL = {errno.ENOSPC, errno.EDQUOT}
 UNAVAILABLE = {errno.EACCES, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EPERM, errno.EROFS}
 
@@ -85,10 +86,18 @@ def destroy(path: Path) -> None:
     path.unlink(missing_ok=True)  # another process destroys it too
 
 
-def make_directory(path: Path) -> None:
-    """Make a private directory where there is none, its name durable; those above it are made as usual."""
-    path.mkdir(PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+def make_directory(path: Path, mode: int = PRIVATE_DIRECTORY) -> None:
+    """Make a private directory where there is none, and those above it as usual, their names durable."""
+    if not path.parent.is_dir():
+        make_directory(path.parent, USUAL_DIRECTORY)
+    path.mkdir(mode, exist_ok=True)
     sync_directory(path.parent)
+
+
+def make_parent(path: Path) -> None:
+    """Make the directory a file is to lie in, if there is none, its name durable."""
+    if not path.parent.is_dir():  # the one above may be one that may not be read, as long as it need not be
+        make_directory(path.parent, USUAL_DIRECTORY)
 
 
 def sweep(aside: Path) -> None:

@@ -29,9 +29,15 @@ TABLES = {
     "analyses": _OWN,
     "days": _OWN,
     "results": _OWN,
+    "quarantine": _OWN,
+    "samples": _OWN,
     "changes": _OWN,
     "segments": _OWN,
     "uploads": _OWN,
+    "tombstones": _OWN,  # after the uploads: without it, what it hides would be read again
+    "source_metrics": _OWN,  # after the samples, which are found by it
+    "sources": _OWN,
+    "retention": _OWN,
     "outbox": _OWN,
     # Scopes and answers have ids in them; they are texts of many kinds, and an id is in none by chance.
     "requests": "instr(scope, :account) OR instr(answer, CAST(:account AS BLOB))",
@@ -48,6 +54,7 @@ TABLES = {
 READINGS = "access_events of others"
 EXEMPT = {
     "audit": "is only added to, and has ids, times and digests; it is what proves that the rest is gone",
+    "lineage": "has one random id: which history the change numbers of all are of",
     "sqlite_sequence": "has one number a table: SQLite's own",
 }
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 import apsw
 
 from clarity_server.adapters.local.database import Database, Row
+from clarity_server.adapters.local.deleting import overtaken
+from clarity_server.domain.errors import Busy
 from clarity_server.ports import StoredInsight
 
 PUT = """
@@ -30,7 +32,10 @@ class SqliteInsights:
         self._database = database
 
     def put(self, insight: StoredInsight) -> StoredInsight:
-        """Store an insight under the account's next number unless its id is there; return the stored one."""
+        """Store an insight under the account's next number unless its id is there; return the stored one.
+
+        Raises Busy where the account has deleted more than the insight knows of.
+        """
         row = {
             "account": insight.account_id,
             "id": insight.insight_id,
@@ -40,6 +45,8 @@ class SqliteInsights:
         }
 
         def work(connection: apsw.Connection) -> StoredInsight:
+            if overtaken(connection, insight.account_id, insight.deletion):
+                raise Busy("deletion")
             connection.execute(PUT, row)
             stored = _find(connection, insight.account_id, insight.insight_id)
             assert stored is not None, "it is there, ours or the first one"

@@ -6,6 +6,7 @@ import apsw
 
 from clarity_server.adapters.local.database import Database
 from clarity_server.domain.errors import RequestIdReused
+from clarity_server.ports import Kept
 
 SWEPT_MAX = 16  # expired answers each call clears away, so that they never pile up and no call pays for all
 
@@ -18,32 +19,45 @@ class SqliteRequests:
 
     def first(self, scope: str, request_id: str, body_digest: bytes, answer: str, *, now: float, keep_s: float) -> str:
         """Keep the answer if the id is new in its scope; return the first one kept. Raises RequestIdReused."""
-        row = (scope, request_id, body_digest, answer.encode(), now + keep_s)
-        digest, first = self._database.write(lambda connection: _first(connection, row, now))
-        if digest != body_digest:
-            raise RequestIdReused
-        return first.decode()
+        kept = Kept(scope, request_id, body_digest, now, keep_s)
+
+        def work(connection: apsw.Connection) -> bytes:
+            first = first_answer(connection, kept)
+            return keep_answer(connection, kept, answer.encode()) if first is None else first
+
+        return self._database.write(work).decode()
+
+    def find(self, scope: str, request_id: str, body_digest: bytes, *, now: float) -> str | None:
+        """Return the first answer kept, or None; keeps nothing. Raises RequestIdReused."""
+        with self._database.read() as connection:
+            first = first_answer(connection, Kept(scope, request_id, body_digest, now, keep_s=0.0))
+        return None if first is None else first.decode()
 
 
-def _first(connection: apsw.Connection, row: tuple[str, str, bytes, bytes, float], now: float) -> tuple[bytes, bytes]:
-    connection.execute(_SWEEP, (now, SWEPT_MAX))
-    connection.execute(_KEEP, {**dict(zip(_COLUMNS, row, strict=True)), "now": now})
-    rows: list[Any] = connection.execute(_FIRST, row[:2]).fetchall()
+def first_answer(connection: apsw.Connection, kept: Kept) -> bytes | None:
+    """Find the answer kept under an id that has not expired. Raises RequestIdReused."""
+    rows: list[Any] = connection.execute(_FIRST, (kept.scope, kept.request_id, kept.now)).fetchall()
+    if not rows:
+        return None
     digest, answer = rows[0]
-    return digest, answer
+    if digest != kept.body_digest:
+        raise RequestIdReused
+    return bytes(answer)
 
 
-_COLUMNS = ("scope", "request_id", "body_digest", "answer", "expire_time")
+def keep_answer(connection: apsw.Connection, kept: Kept, answer: bytes) -> bytes:
+    """Keep the answer under an id that `first_answer` found new in the same transaction; return it."""
+    connection.execute(_SWEEP, (kept.now, SWEPT_MAX))
+    connection.execute(_KEEP, (kept.scope, kept.request_id, kept.body_digest, answer, kept.now + kept.keep_s))
+    return answer
+
+
 _SWEEP = """
     DELETE FROM requests WHERE (scope, request_id) IN
         (SELECT scope, request_id FROM requests WHERE expire_time <= ? ORDER BY expire_time LIMIT ?)
 """
 # An expired answer that the sweep has not reached counts no more, and gives way to the new one.
 _KEEP = """
-    INSERT INTO requests (scope, request_id, body_digest, answer, expire_time)
-    VALUES (:scope, :request_id, :body_digest, :answer, :expire_time)
-    ON CONFLICT (scope, request_id) DO UPDATE SET
-        body_digest = excluded.body_digest, answer = excluded.answer, expire_time = excluded.expire_time
-    WHERE requests.expire_time <= :now
+    INSERT OR REPLACE INTO requests (scope, request_id, body_digest, answer, expire_time) VALUES (?, ?, ?, ?, ?)
 """
-_FIRST = "SELECT body_digest, answer FROM requests WHERE scope = ? AND request_id = ?"
+_FIRST = "SELECT body_digest, answer FROM requests WHERE scope = ? AND request_id = ? AND expire_time > ?"

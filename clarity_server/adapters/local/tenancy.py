@@ -59,7 +59,7 @@ def alone(records: Path) -> Iterator[Callable[[bytes], None]]:
 
 def _opened(records: Path) -> int:
     path = records.with_name(f"{records.name}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_parent(path)
     return os.open(path, os.O_RDWR | os.O_CREAT, files.PRIVATE_FILE)
 
 

@@ -9,6 +9,7 @@ import apsw
 
 from clarity_server.adapters.local.analyses import TOUCH_WINDOW, civil_days
 from clarity_server.adapters.local.database import Database, Row
+from clarity_server.adapters.local.deleting import newest_deletion, overtaken
 from clarity_server.adapters.local.turns import in_turn
 from clarity_server.domain.analysis import State
 from clarity_server.domain.errors import Busy
@@ -16,12 +17,13 @@ from clarity_server.domain.series import Source
 from clarity_server.ports import DueWindow, Look, StoredAnalysis, WindowKey
 
 DUE_WINDOWS = in_turn(
-    "account_id, metric, device, app, civil_day, touch",
+    f"account_id, metric, device, app, civil_day, touch, {newest_deletion('touched_windows')}",
     "touched_windows",
     due="true",
     ready="NOT EXISTS (SELECT 1 FROM touched_days WHERE account_id = account AND failed = 0)",
 )
-DUE_ANALYSES = in_turn("analyses.*", "analyses", due="state = 'QUEUED'")
+ANALYSIS = f"analyses.*, {newest_deletion('analyses')}"
+DUE_ANALYSES = in_turn(ANALYSIS, "analyses", due="state = 'QUEUED'")
 WAITING_COUNT = """
     SELECT (SELECT count(*) FROM touched_windows WHERE account_id = :account)
         + (SELECT count(*) FROM analyses WHERE account_id = :account AND state = 'QUEUED')
@@ -63,22 +65,25 @@ TOUCH_OLDER = """
     SELECT account_id, metric, device, app, civil_day, 0 FROM analyses
     WHERE method = :method AND state = 'SUCCEEDED' AND model_digest <> :model_digest
     ON CONFLICT DO NOTHING"""
-FIND = "SELECT * FROM analyses WHERE account_id = ? AND analysis_id = ?"
-LIST = """
-    SELECT * FROM analyses
+# Without an id it is nobody's: see `deleting`.
+FIND = f"SELECT {ANALYSIS} FROM analyses WHERE account_id = ? AND analysis_id = ? AND analysis_id <> ''"  # noqa: S608
+LIST = f"""
+    SELECT {ANALYSIS} FROM analyses
     WHERE account_id = :account AND metric = :metric AND civil_day >= :start AND civil_day < :end
         AND (civil_day, device, app, analysis_id) > (:day, :device, :app, :id) AND state <> 'SUPERSEDED'
-    ORDER BY civil_day, device, app, analysis_id LIMIT :limit"""
+    ORDER BY civil_day, device, app, analysis_id LIMIT :limit"""  # noqa: S608  our own names
 LIST_ALL = LIST.replace("AND state <> 'SUPERSEDED'", "")
-NEWEST = """
-    SELECT * FROM analyses WHERE account_id = ? AND method = ? AND state = 'SUCCEEDED'
-    ORDER BY civil_day DESC, metric DESC, device DESC, app DESC, number DESC LIMIT 1"""
-OF_WINDOW = """
-    SELECT * FROM analyses
+NEWEST = f"""
+    SELECT {ANALYSIS} FROM analyses WHERE account_id = ? AND method = ? AND state = 'SUCCEEDED'
+    ORDER BY civil_day DESC, metric DESC, device DESC, app DESC, number DESC LIMIT 1"""  # noqa: S608
+OF_WINDOW = f"""
+    SELECT {ANALYSIS} FROM analyses
     WHERE account_id = ? AND metric = ? AND device = ? AND app = ? AND civil_day = ? AND method = ?
         AND state = 'SUCCEEDED'
-    ORDER BY number DESC LIMIT 1"""
-SINCE = "SELECT * FROM analyses WHERE account_id = ? AND number > ? ORDER BY number LIMIT ?"
+    ORDER BY number DESC LIMIT 1"""  # noqa: S608
+SINCE = f"""
+    SELECT {ANALYSIS} FROM analyses
+    WHERE account_id = ? AND number > ? AND analysis_id <> '' ORDER BY number LIMIT ?"""  # noqa: S608
 
 UNTOUCHED = 0  # no change has touched the window, and still it has to be looked at
 
@@ -97,8 +102,8 @@ class SqliteWindows:
         with self._database.read() as connection:
             rows: Sequence[Row] = connection.execute(DUE_WINDOWS, {"limit": limit}).fetchall()
         return [
-            DueWindow(WindowKey(owner, metric, Source(device, app), civil_day), touch)
-            for owner, metric, device, app, civil_day, touch in rows
+            DueWindow(WindowKey(owner, metric, Source(device, app), civil_day), touch, deletion)
+            for owner, metric, device, app, civil_day, touch, deletion in rows
         ]
 
     def due_analyses(self, limit: int) -> Sequence[StoredAnalysis]:
@@ -124,6 +129,8 @@ class SqliteWindows:
             stored = _find(connection, owner, analysis_id)
             if stored and stored.state is not State.FAILED and stored != instead_of:
                 return stored
+            if overtaken(connection, owner, analysis.deletion):
+                raise Busy("deletion")
             if _count(connection, QUEUED_COUNT, (owner,)) >= waiting_max:
                 raise Busy("analysis")
             connection.execute(REQUEUE if stored else PUT_ANALYSIS, queued)
@@ -136,12 +143,15 @@ class SqliteWindows:
     def put(self, analyses: Sequence[StoredAnalysis], *, touch: bool = False) -> None:
         """Store analyses, all or none, each under the account's next number; one that succeeded stays.
 
+        Nothing is stored of an account that has deleted more than an analysis knows of.
         One that was superseded gives way only to numbers: it may have been queued until then, and have none. `touch`
         makes the windows of those that were stored due.
         """
 
         def work(connection: apsw.Connection) -> None:
             for analysis in analyses:
+                if overtaken(connection, analysis.key.account_id, analysis.deletion):
+                    continue
                 connection.execute(PUT_ANALYSIS, _row(analysis))
                 if touch and connection.changes():
                     connection.execute(TOUCH_WINDOW, (*_key(analysis.key), UNTOUCHED))
@@ -158,6 +168,8 @@ class SqliteWindows:
 
         def work(connection: apsw.Connection) -> None:
             for look in looks:
+                if overtaken(connection, look.due.key.account_id, look.due.deletion):
+                    continue
                 window = _key(look.due.key)
                 changed = _supersede(connection, look) + _revive(connection, look.current)
                 seen_by_all = not changed or connection.execute(IS_TOUCHED, window).fetchall()
@@ -289,6 +301,7 @@ def _row(analysis: StoredAnalysis) -> dict[str, Any]:
 
 
 def _analysis(row: Row) -> StoredAnalysis:
-    _, account_id, analysis_id, number, metric, device, app, civil_day, state, digest, method, model, body = row
+    _, account_id, analysis_id, number, metric, device, app, civil_day, state, *made, deletion = row
+    digest, method, model, body = made
     key = WindowKey(account_id, metric, Source(device, app), civil_day)
-    return StoredAnalysis(key, analysis_id, State(state), digest, method, model, body, number)
+    return StoredAnalysis(key, analysis_id, State(state), digest, method, model, body, number, deletion)

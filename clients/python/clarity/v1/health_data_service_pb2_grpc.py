@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class HealthDataServiceStub:
-    """Recordings in, days out. Every id is scoped by the account of the token: another account's id behaves like one that
-    does not exist.
+    """Samples and recordings in, days and honest sums out. Every id is scoped by the account of the token: another account's
+    id behaves like one that does not exist.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
     PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
@@ -77,11 +77,66 @@ class HealthDataServiceStub:
                 request_serializer=clarity_dot_v1_dot_health__data__service__pb2.ListDaysRequest.SerializeToString,
                 response_deserializer=clarity_dot_v1_dot_health__data__service__pb2.ListDaysResponse.FromString,
                 _registered_method=True)
+        self.WriteSamples = channel.unary_unary(
+                '/clarity.v1.HealthDataService/WriteSamples',
+                request_serializer=clarity_dot_v1_dot_health__data__service__pb2.WriteSamplesRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_health__data__service__pb2.WriteSamplesResponse.FromString,
+                _registered_method=True)
+        self.ListSamples = channel.unary_unary(
+                '/clarity.v1.HealthDataService/ListSamples',
+                request_serializer=clarity_dot_v1_dot_health__data__service__pb2.ListSamplesRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_health__data__service__pb2.ListSamplesResponse.FromString,
+                _registered_method=True)
+        self.AggregateSamples = channel.unary_unary(
+                '/clarity.v1.HealthDataService/AggregateSamples',
+                request_serializer=clarity_dot_v1_dot_health__data__service__pb2.AggregateSamplesRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_health__data__service__pb2.AggregateSamplesResponse.FromString,
+                _registered_method=True)
+        self.GetSummary = channel.unary_unary(
+                '/clarity.v1.HealthDataService/GetSummary',
+                request_serializer=clarity_dot_v1_dot_health__data__service__pb2.GetSummaryRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_health__data__service__pb2.GetSummaryResponse.FromString,
+                _registered_method=True)
+        self.ListSources = channel.unary_unary(
+                '/clarity.v1.HealthDataService/ListSources',
+                request_serializer=clarity_dot_v1_dot_health__data__service__pb2.ListSourcesRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_health__data__service__pb2.ListSourcesResponse.FromString,
+                _registered_method=True)
+        self.UpdateSource = channel.unary_unary(
+                '/clarity.v1.HealthDataService/UpdateSource',
+                request_serializer=clarity_dot_v1_dot_health__data__service__pb2.UpdateSourceRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_health__data__service__pb2.UpdateSourceResponse.FromString,
+                _registered_method=True)
+        self.ListChanges = channel.unary_unary(
+                '/clarity.v1.HealthDataService/ListChanges',
+                request_serializer=clarity_dot_v1_dot_health__data__service__pb2.ListChangesRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_health__data__service__pb2.ListChangesResponse.FromString,
+                _registered_method=True)
+        self.DeleteSamples = channel.unary_unary(
+                '/clarity.v1.HealthDataService/DeleteSamples',
+                request_serializer=clarity_dot_v1_dot_health__data__service__pb2.DeleteSamplesRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_health__data__service__pb2.DeleteSamplesResponse.FromString,
+                _registered_method=True)
+        self.ListQuarantine = channel.unary_unary(
+                '/clarity.v1.HealthDataService/ListQuarantine',
+                request_serializer=clarity_dot_v1_dot_health__data__service__pb2.ListQuarantineRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_health__data__service__pb2.ListQuarantineResponse.FromString,
+                _registered_method=True)
+        self.GetRetention = channel.unary_unary(
+                '/clarity.v1.HealthDataService/GetRetention',
+                request_serializer=clarity_dot_v1_dot_health__data__service__pb2.GetRetentionRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_health__data__service__pb2.GetRetentionResponse.FromString,
+                _registered_method=True)
+        self.SetRetention = channel.unary_unary(
+                '/clarity.v1.HealthDataService/SetRetention',
+                request_serializer=clarity_dot_v1_dot_health__data__service__pb2.SetRetentionRequest.SerializeToString,
+                response_deserializer=clarity_dot_v1_dot_health__data__service__pb2.SetRetentionResponse.FromString,
+                _registered_method=True)
 
 
 class HealthDataServiceServicer:
-    """Recordings in, days out. Every id is scoped by the account of the token: another account's id behaves like one that
-    does not exist.
+    """Samples and recordings in, days and honest sums out. Every id is scoped by the account of the token: another account's
+    id behaves like one that does not exist.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
     PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
@@ -168,6 +223,112 @@ class HealthDataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WriteSamples(self, request, context):
+        """Stores discrete samples. Each gets its own verdict, in the order sent, and none costs another its place; all that is
+        stored is on disk when the answer comes. Safe to retry: the same samples again are duplicates, and with the same
+        request_id the first answer comes again.
+
+        Errors: ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (STORE_FULL, QUARANTINE_FULL); nothing is stored then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSamples(self, request, context):
+        """Lists discrete samples of a metric by start, then by id. Safe to retry.
+
+        Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG, PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AggregateSamples(self, request, context):
+        """Sums up a metric, samples and series alike, over buckets of time. Where several sources speak of the same minute one
+        is believed: the first by SourceState.priority, then by DeviceKind, then by device and app; never are two summed. Of
+        one source a series is believed before samples. Safe to retry.
+
+        Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG, AGGREGATE_INAPPLICABLE, QUERY_TOO_LARGE,
+        PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSummary(self, request, context):
+        """Sums up what there is, by metric. Safe to retry.
+
+        Errors: INVALID_ARGUMENT (METRIC_UNKNOWN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSources(self, request, context):
+        """Lists sources with what they sent, the most believed first. Safe to retry.
+
+        Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSource(self, request, context):
+        """Says what kind of device a source is, and how far it is believed. The answers of AggregateSamples follow at once.
+        Safe to retry.
+
+        Errors: NOT_FOUND (SOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListChanges(self, request, context):
+        """Lists what changed after a token, in order of the account's change numbers, each at least once: samples, tombstones
+        and parts of series, enough to keep a mirror. Safe to retry; keep next_change_token only once the page is applied.
+
+        Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, RESUME_TOKEN_INVALID), OUT_OF_RANGE (CHANGE_TOKEN_EXPIRED: resync).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSamples(self, request, context):
+        """Deletes samples and series by range, metric, source or id, and all that was derived from them. What is deleted stays
+        deleted: the same version, or an upload of the same revision, brings nothing back. With validate_only it counts and
+        deletes nothing: ask so first. Safe to retry.
+
+        Errors: NOT_FOUND (SAMPLE_NOT_FOUND), INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG), ABORTED (COUNT_CHANGED),
+        ALREADY_EXISTS (REQUEST_ID_REUSED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQuarantine(self, request, context):
+        """Lists samples that were put aside, the newest first, with the reason and all that was sent. Safe to retry.
+
+        Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRetention(self, request, context):
+        """Tells how long data is kept. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetRetention(self, request, context):
+        """Says how long data is kept. Off unless somebody asks for it here; then what is older is deleted once a day, as by
+        DeleteSamples. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HealthDataServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -206,6 +367,61 @@ def add_HealthDataServiceServicer_to_server(servicer, server):
                     request_deserializer=clarity_dot_v1_dot_health__data__service__pb2.ListDaysRequest.FromString,
                     response_serializer=clarity_dot_v1_dot_health__data__service__pb2.ListDaysResponse.SerializeToString,
             ),
+            'WriteSamples': grpc.unary_unary_rpc_method_handler(
+                    servicer.WriteSamples,
+                    request_deserializer=clarity_dot_v1_dot_health__data__service__pb2.WriteSamplesRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_health__data__service__pb2.WriteSamplesResponse.SerializeToString,
+            ),
+            'ListSamples': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSamples,
+                    request_deserializer=clarity_dot_v1_dot_health__data__service__pb2.ListSamplesRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_health__data__service__pb2.ListSamplesResponse.SerializeToString,
+            ),
+            'AggregateSamples': grpc.unary_unary_rpc_method_handler(
+                    servicer.AggregateSamples,
+                    request_deserializer=clarity_dot_v1_dot_health__data__service__pb2.AggregateSamplesRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_health__data__service__pb2.AggregateSamplesResponse.SerializeToString,
+            ),
+            'GetSummary': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSummary,
+                    request_deserializer=clarity_dot_v1_dot_health__data__service__pb2.GetSummaryRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_health__data__service__pb2.GetSummaryResponse.SerializeToString,
+            ),
+            'ListSources': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSources,
+                    request_deserializer=clarity_dot_v1_dot_health__data__service__pb2.ListSourcesRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_health__data__service__pb2.ListSourcesResponse.SerializeToString,
+            ),
+            'UpdateSource': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSource,
+                    request_deserializer=clarity_dot_v1_dot_health__data__service__pb2.UpdateSourceRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_health__data__service__pb2.UpdateSourceResponse.SerializeToString,
+            ),
+            'ListChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChanges,
+                    request_deserializer=clarity_dot_v1_dot_health__data__service__pb2.ListChangesRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_health__data__service__pb2.ListChangesResponse.SerializeToString,
+            ),
+            'DeleteSamples': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSamples,
+                    request_deserializer=clarity_dot_v1_dot_health__data__service__pb2.DeleteSamplesRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_health__data__service__pb2.DeleteSamplesResponse.SerializeToString,
+            ),
+            'ListQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQuarantine,
+                    request_deserializer=clarity_dot_v1_dot_health__data__service__pb2.ListQuarantineRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_health__data__service__pb2.ListQuarantineResponse.SerializeToString,
+            ),
+            'GetRetention': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRetention,
+                    request_deserializer=clarity_dot_v1_dot_health__data__service__pb2.GetRetentionRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_health__data__service__pb2.GetRetentionResponse.SerializeToString,
+            ),
+            'SetRetention': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetRetention,
+                    request_deserializer=clarity_dot_v1_dot_health__data__service__pb2.SetRetentionRequest.FromString,
+                    response_serializer=clarity_dot_v1_dot_health__data__service__pb2.SetRetentionResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'clarity.v1.HealthDataService', rpc_method_handlers)
@@ -215,8 +431,8 @@ def add_HealthDataServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class HealthDataService:
-    """Recordings in, days out. Every id is scoped by the account of the token: another account's id behaves like one that
-    does not exist.
+    """Samples and recordings in, days and honest sums out. Every id is scoped by the account of the token: another account's
+    id behaves like one that does not exist.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
     PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
@@ -404,6 +620,303 @@ class HealthDataService:
             '/clarity.v1.HealthDataService/ListDays',
             clarity_dot_v1_dot_health__data__service__pb2.ListDaysRequest.SerializeToString,
             clarity_dot_v1_dot_health__data__service__pb2.ListDaysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteSamples(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.HealthDataService/WriteSamples',
+            clarity_dot_v1_dot_health__data__service__pb2.WriteSamplesRequest.SerializeToString,
+            clarity_dot_v1_dot_health__data__service__pb2.WriteSamplesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSamples(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.HealthDataService/ListSamples',
+            clarity_dot_v1_dot_health__data__service__pb2.ListSamplesRequest.SerializeToString,
+            clarity_dot_v1_dot_health__data__service__pb2.ListSamplesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AggregateSamples(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.HealthDataService/AggregateSamples',
+            clarity_dot_v1_dot_health__data__service__pb2.AggregateSamplesRequest.SerializeToString,
+            clarity_dot_v1_dot_health__data__service__pb2.AggregateSamplesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSummary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.HealthDataService/GetSummary',
+            clarity_dot_v1_dot_health__data__service__pb2.GetSummaryRequest.SerializeToString,
+            clarity_dot_v1_dot_health__data__service__pb2.GetSummaryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSources(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.HealthDataService/ListSources',
+            clarity_dot_v1_dot_health__data__service__pb2.ListSourcesRequest.SerializeToString,
+            clarity_dot_v1_dot_health__data__service__pb2.ListSourcesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.HealthDataService/UpdateSource',
+            clarity_dot_v1_dot_health__data__service__pb2.UpdateSourceRequest.SerializeToString,
+            clarity_dot_v1_dot_health__data__service__pb2.UpdateSourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.HealthDataService/ListChanges',
+            clarity_dot_v1_dot_health__data__service__pb2.ListChangesRequest.SerializeToString,
+            clarity_dot_v1_dot_health__data__service__pb2.ListChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSamples(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.HealthDataService/DeleteSamples',
+            clarity_dot_v1_dot_health__data__service__pb2.DeleteSamplesRequest.SerializeToString,
+            clarity_dot_v1_dot_health__data__service__pb2.DeleteSamplesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.HealthDataService/ListQuarantine',
+            clarity_dot_v1_dot_health__data__service__pb2.ListQuarantineRequest.SerializeToString,
+            clarity_dot_v1_dot_health__data__service__pb2.ListQuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRetention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.HealthDataService/GetRetention',
+            clarity_dot_v1_dot_health__data__service__pb2.GetRetentionRequest.SerializeToString,
+            clarity_dot_v1_dot_health__data__service__pb2.GetRetentionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetRetention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarity.v1.HealthDataService/SetRetention',
+            clarity_dot_v1_dot_health__data__service__pb2.SetRetentionRequest.SerializeToString,
+            clarity_dot_v1_dot_health__data__service__pb2.SetRetentionResponse.FromString,
             options,
             channel_credentials,
             insecure,

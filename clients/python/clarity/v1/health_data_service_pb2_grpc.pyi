@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class HealthDataServiceStub:
-    """Recordings in, days out. Every id is scoped by the account of the token: another account's id behaves like one that
-    does not exist.
+    """Samples and recordings in, days and honest sums out. Every id is scoped by the account of the token: another account's
+    id behaves like one that does not exist.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
     PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
@@ -91,11 +91,72 @@ class HealthDataServiceStub:
 
     Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, PAGE_TOKEN_INVALID).
     """
+    WriteSamples: _grpc.UnaryUnaryMultiCallable[_health_data_service_pb2.WriteSamplesRequest, _health_data_service_pb2.WriteSamplesResponse]
+    """Stores discrete samples. Each gets its own verdict, in the order sent, and none costs another its place; all that is
+    stored is on disk when the answer comes. Safe to retry: the same samples again are duplicates, and with the same
+    request_id the first answer comes again.
+
+    Errors: ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (STORE_FULL, QUARANTINE_FULL); nothing is stored then.
+    """
+    ListSamples: _grpc.UnaryUnaryMultiCallable[_health_data_service_pb2.ListSamplesRequest, _health_data_service_pb2.ListSamplesResponse]
+    """Lists discrete samples of a metric by start, then by id. Safe to retry.
+
+    Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG, PAGE_TOKEN_INVALID).
+    """
+    AggregateSamples: _grpc.UnaryUnaryMultiCallable[_health_data_service_pb2.AggregateSamplesRequest, _health_data_service_pb2.AggregateSamplesResponse]
+    """Sums up a metric, samples and series alike, over buckets of time. Where several sources speak of the same minute one
+    is believed: the first by SourceState.priority, then by DeviceKind, then by device and app; never are two summed. Of
+    one source a series is believed before samples. Safe to retry.
+
+    Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG, AGGREGATE_INAPPLICABLE, QUERY_TOO_LARGE,
+    PAGE_TOKEN_INVALID).
+    """
+    GetSummary: _grpc.UnaryUnaryMultiCallable[_health_data_service_pb2.GetSummaryRequest, _health_data_service_pb2.GetSummaryResponse]
+    """Sums up what there is, by metric. Safe to retry.
+
+    Errors: INVALID_ARGUMENT (METRIC_UNKNOWN).
+    """
+    ListSources: _grpc.UnaryUnaryMultiCallable[_health_data_service_pb2.ListSourcesRequest, _health_data_service_pb2.ListSourcesResponse]
+    """Lists sources with what they sent, the most believed first. Safe to retry.
+
+    Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, PAGE_TOKEN_INVALID).
+    """
+    UpdateSource: _grpc.UnaryUnaryMultiCallable[_health_data_service_pb2.UpdateSourceRequest, _health_data_service_pb2.UpdateSourceResponse]
+    """Says what kind of device a source is, and how far it is believed. The answers of AggregateSamples follow at once.
+    Safe to retry.
+
+    Errors: NOT_FOUND (SOURCE_NOT_FOUND).
+    """
+    ListChanges: _grpc.UnaryUnaryMultiCallable[_health_data_service_pb2.ListChangesRequest, _health_data_service_pb2.ListChangesResponse]
+    """Lists what changed after a token, in order of the account's change numbers, each at least once: samples, tombstones
+    and parts of series, enough to keep a mirror. Safe to retry; keep next_change_token only once the page is applied.
+
+    Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, RESUME_TOKEN_INVALID), OUT_OF_RANGE (CHANGE_TOKEN_EXPIRED: resync).
+    """
+    DeleteSamples: _grpc.UnaryUnaryMultiCallable[_health_data_service_pb2.DeleteSamplesRequest, _health_data_service_pb2.DeleteSamplesResponse]
+    """Deletes samples and series by range, metric, source or id, and all that was derived from them. What is deleted stays
+    deleted: the same version, or an upload of the same revision, brings nothing back. With validate_only it counts and
+    deletes nothing: ask so first. Safe to retry.
+
+    Errors: NOT_FOUND (SAMPLE_NOT_FOUND), INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG), ABORTED (COUNT_CHANGED),
+    ALREADY_EXISTS (REQUEST_ID_REUSED).
+    """
+    ListQuarantine: _grpc.UnaryUnaryMultiCallable[_health_data_service_pb2.ListQuarantineRequest, _health_data_service_pb2.ListQuarantineResponse]
+    """Lists samples that were put aside, the newest first, with the reason and all that was sent. Safe to retry.
+
+    Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+    """
+    GetRetention: _grpc.UnaryUnaryMultiCallable[_health_data_service_pb2.GetRetentionRequest, _health_data_service_pb2.GetRetentionResponse]
+    """Tells how long data is kept. Safe to retry."""
+    SetRetention: _grpc.UnaryUnaryMultiCallable[_health_data_service_pb2.SetRetentionRequest, _health_data_service_pb2.SetRetentionResponse]
+    """Says how long data is kept. Off unless somebody asks for it here; then what is older is deleted once a day, as by
+    DeleteSamples. Safe to retry.
+    """
 
 @_typing.type_check_only
 class HealthDataServiceAsyncStub(HealthDataServiceStub):
-    """Recordings in, days out. Every id is scoped by the account of the token: another account's id behaves like one that
-    does not exist.
+    """Samples and recordings in, days and honest sums out. Every id is scoped by the account of the token: another account's
+    id behaves like one that does not exist.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
     PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
@@ -155,10 +216,71 @@ class HealthDataServiceAsyncStub(HealthDataServiceStub):
 
     Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, PAGE_TOKEN_INVALID).
     """
+    WriteSamples: _aio.UnaryUnaryMultiCallable[_health_data_service_pb2.WriteSamplesRequest, _health_data_service_pb2.WriteSamplesResponse]  # type: ignore[assignment]
+    """Stores discrete samples. Each gets its own verdict, in the order sent, and none costs another its place; all that is
+    stored is on disk when the answer comes. Safe to retry: the same samples again are duplicates, and with the same
+    request_id the first answer comes again.
+
+    Errors: ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (STORE_FULL, QUARANTINE_FULL); nothing is stored then.
+    """
+    ListSamples: _aio.UnaryUnaryMultiCallable[_health_data_service_pb2.ListSamplesRequest, _health_data_service_pb2.ListSamplesResponse]  # type: ignore[assignment]
+    """Lists discrete samples of a metric by start, then by id. Safe to retry.
+
+    Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG, PAGE_TOKEN_INVALID).
+    """
+    AggregateSamples: _aio.UnaryUnaryMultiCallable[_health_data_service_pb2.AggregateSamplesRequest, _health_data_service_pb2.AggregateSamplesResponse]  # type: ignore[assignment]
+    """Sums up a metric, samples and series alike, over buckets of time. Where several sources speak of the same minute one
+    is believed: the first by SourceState.priority, then by DeviceKind, then by device and app; never are two summed. Of
+    one source a series is believed before samples. Safe to retry.
+
+    Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG, AGGREGATE_INAPPLICABLE, QUERY_TOO_LARGE,
+    PAGE_TOKEN_INVALID).
+    """
+    GetSummary: _aio.UnaryUnaryMultiCallable[_health_data_service_pb2.GetSummaryRequest, _health_data_service_pb2.GetSummaryResponse]  # type: ignore[assignment]
+    """Sums up what there is, by metric. Safe to retry.
+
+    Errors: INVALID_ARGUMENT (METRIC_UNKNOWN).
+    """
+    ListSources: _aio.UnaryUnaryMultiCallable[_health_data_service_pb2.ListSourcesRequest, _health_data_service_pb2.ListSourcesResponse]  # type: ignore[assignment]
+    """Lists sources with what they sent, the most believed first. Safe to retry.
+
+    Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, PAGE_TOKEN_INVALID).
+    """
+    UpdateSource: _aio.UnaryUnaryMultiCallable[_health_data_service_pb2.UpdateSourceRequest, _health_data_service_pb2.UpdateSourceResponse]  # type: ignore[assignment]
+    """Says what kind of device a source is, and how far it is believed. The answers of AggregateSamples follow at once.
+    Safe to retry.
+
+    Errors: NOT_FOUND (SOURCE_NOT_FOUND).
+    """
+    ListChanges: _aio.UnaryUnaryMultiCallable[_health_data_service_pb2.ListChangesRequest, _health_data_service_pb2.ListChangesResponse]  # type: ignore[assignment]
+    """Lists what changed after a token, in order of the account's change numbers, each at least once: samples, tombstones
+    and parts of series, enough to keep a mirror. Safe to retry; keep next_change_token only once the page is applied.
+
+    Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, RESUME_TOKEN_INVALID), OUT_OF_RANGE (CHANGE_TOKEN_EXPIRED: resync).
+    """
+    DeleteSamples: _aio.UnaryUnaryMultiCallable[_health_data_service_pb2.DeleteSamplesRequest, _health_data_service_pb2.DeleteSamplesResponse]  # type: ignore[assignment]
+    """Deletes samples and series by range, metric, source or id, and all that was derived from them. What is deleted stays
+    deleted: the same version, or an upload of the same revision, brings nothing back. With validate_only it counts and
+    deletes nothing: ask so first. Safe to retry.
+
+    Errors: NOT_FOUND (SAMPLE_NOT_FOUND), INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG), ABORTED (COUNT_CHANGED),
+    ALREADY_EXISTS (REQUEST_ID_REUSED).
+    """
+    ListQuarantine: _aio.UnaryUnaryMultiCallable[_health_data_service_pb2.ListQuarantineRequest, _health_data_service_pb2.ListQuarantineResponse]  # type: ignore[assignment]
+    """Lists samples that were put aside, the newest first, with the reason and all that was sent. Safe to retry.
+
+    Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+    """
+    GetRetention: _aio.UnaryUnaryMultiCallable[_health_data_service_pb2.GetRetentionRequest, _health_data_service_pb2.GetRetentionResponse]  # type: ignore[assignment]
+    """Tells how long data is kept. Safe to retry."""
+    SetRetention: _aio.UnaryUnaryMultiCallable[_health_data_service_pb2.SetRetentionRequest, _health_data_service_pb2.SetRetentionResponse]  # type: ignore[assignment]
+    """Says how long data is kept. Off unless somebody asks for it here; then what is older is deleted once a day, as by
+    DeleteSamples. Safe to retry.
+    """
 
 class HealthDataServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Recordings in, days out. Every id is scoped by the account of the token: another account's id behaves like one that
-    does not exist.
+    """Samples and recordings in, days and honest sums out. Every id is scoped by the account of the token: another account's
+    id behaves like one that does not exist.
 
     Errors common to all RPCs: UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED),
     PERMISSION_DENIED (ACCOUNT_SUSPENDED, ACCOUNT_DISABLED, ACCOUNT_ERASING, SCOPE_MISSING, CONSENT_MISSING;
@@ -257,6 +379,133 @@ class HealthDataServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists civil days by date, then by source. Safe to retry.
 
         Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, PAGE_TOKEN_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def WriteSamples(
+        self,
+        request: _health_data_service_pb2.WriteSamplesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_health_data_service_pb2.WriteSamplesResponse, _abc.Awaitable[_health_data_service_pb2.WriteSamplesResponse]]:
+        """Stores discrete samples. Each gets its own verdict, in the order sent, and none costs another its place; all that is
+        stored is on disk when the answer comes. Safe to retry: the same samples again are duplicates, and with the same
+        request_id the first answer comes again.
+
+        Errors: ALREADY_EXISTS (REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (STORE_FULL, QUARANTINE_FULL); nothing is stored then.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSamples(
+        self,
+        request: _health_data_service_pb2.ListSamplesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_health_data_service_pb2.ListSamplesResponse, _abc.Awaitable[_health_data_service_pb2.ListSamplesResponse]]:
+        """Lists discrete samples of a metric by start, then by id. Safe to retry.
+
+        Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG, PAGE_TOKEN_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def AggregateSamples(
+        self,
+        request: _health_data_service_pb2.AggregateSamplesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_health_data_service_pb2.AggregateSamplesResponse, _abc.Awaitable[_health_data_service_pb2.AggregateSamplesResponse]]:
+        """Sums up a metric, samples and series alike, over buckets of time. Where several sources speak of the same minute one
+        is believed: the first by SourceState.priority, then by DeviceKind, then by device and app; never are two summed. Of
+        one source a series is believed before samples. Safe to retry.
+
+        Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG, AGGREGATE_INAPPLICABLE, QUERY_TOO_LARGE,
+        PAGE_TOKEN_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def GetSummary(
+        self,
+        request: _health_data_service_pb2.GetSummaryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_health_data_service_pb2.GetSummaryResponse, _abc.Awaitable[_health_data_service_pb2.GetSummaryResponse]]:
+        """Sums up what there is, by metric. Safe to retry.
+
+        Errors: INVALID_ARGUMENT (METRIC_UNKNOWN).
+        """
+
+    @_abc_1.abstractmethod
+    def ListSources(
+        self,
+        request: _health_data_service_pb2.ListSourcesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_health_data_service_pb2.ListSourcesResponse, _abc.Awaitable[_health_data_service_pb2.ListSourcesResponse]]:
+        """Lists sources with what they sent, the most believed first. Safe to retry.
+
+        Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, PAGE_TOKEN_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateSource(
+        self,
+        request: _health_data_service_pb2.UpdateSourceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_health_data_service_pb2.UpdateSourceResponse, _abc.Awaitable[_health_data_service_pb2.UpdateSourceResponse]]:
+        """Says what kind of device a source is, and how far it is believed. The answers of AggregateSamples follow at once.
+        Safe to retry.
+
+        Errors: NOT_FOUND (SOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListChanges(
+        self,
+        request: _health_data_service_pb2.ListChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_health_data_service_pb2.ListChangesResponse, _abc.Awaitable[_health_data_service_pb2.ListChangesResponse]]:
+        """Lists what changed after a token, in order of the account's change numbers, each at least once: samples, tombstones
+        and parts of series, enough to keep a mirror. Safe to retry; keep next_change_token only once the page is applied.
+
+        Errors: INVALID_ARGUMENT (METRIC_UNKNOWN, RESUME_TOKEN_INVALID), OUT_OF_RANGE (CHANGE_TOKEN_EXPIRED: resync).
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteSamples(
+        self,
+        request: _health_data_service_pb2.DeleteSamplesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_health_data_service_pb2.DeleteSamplesResponse, _abc.Awaitable[_health_data_service_pb2.DeleteSamplesResponse]]:
+        """Deletes samples and series by range, metric, source or id, and all that was derived from them. What is deleted stays
+        deleted: the same version, or an upload of the same revision, brings nothing back. With validate_only it counts and
+        deletes nothing: ask so first. Safe to retry.
+
+        Errors: NOT_FOUND (SAMPLE_NOT_FOUND), INVALID_ARGUMENT (METRIC_UNKNOWN, TIME_KIND_WRONG), ABORTED (COUNT_CHANGED),
+        ALREADY_EXISTS (REQUEST_ID_REUSED).
+        """
+
+    @_abc_1.abstractmethod
+    def ListQuarantine(
+        self,
+        request: _health_data_service_pb2.ListQuarantineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_health_data_service_pb2.ListQuarantineResponse, _abc.Awaitable[_health_data_service_pb2.ListQuarantineResponse]]:
+        """Lists samples that were put aside, the newest first, with the reason and all that was sent. Safe to retry.
+
+        Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def GetRetention(
+        self,
+        request: _health_data_service_pb2.GetRetentionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_health_data_service_pb2.GetRetentionResponse, _abc.Awaitable[_health_data_service_pb2.GetRetentionResponse]]:
+        """Tells how long data is kept. Safe to retry."""
+
+    @_abc_1.abstractmethod
+    def SetRetention(
+        self,
+        request: _health_data_service_pb2.SetRetentionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_health_data_service_pb2.SetRetentionResponse, _abc.Awaitable[_health_data_service_pb2.SetRetentionResponse]]:
+        """Says how long data is kept. Off unless somebody asks for it here; then what is older is deleted once a day, as by
+        DeleteSamples. Safe to retry.
         """
 
 def add_HealthDataServiceServicer_to_server(servicer: HealthDataServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
