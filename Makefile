@@ -5,6 +5,7 @@ RECORDING ?=
 MODEL     ?=
 SEED      ?= 1
 POINTS    ?= 100
+COUNT     ?= 1000
 AGAINST   ?= main
 WORKERS   ?= 2
 
@@ -26,7 +27,7 @@ key   = $(shell { cat pyproject.toml constraints.txt; echo '$(CURDIR)'; } | cksu
 DEV   := .venv/dev-$(key)
 BENCH := .venv/bench-$(key)
 
-.PHONY: help setup gen demo test check torture bench breaking clean
+.PHONY: help setup gen demo test check torture histories bench breaking clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -43,7 +44,7 @@ demo: setup gen ## stream a real recording through a real server and Envoy (RECO
 test: setup gen ## run every test (WORKERS=2 processes)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-check: setup $(SET) ## lint, format, fresh stubs, types, Envoy's own validation: what a commit must pass
+check: setup $(SET) ## lint, format, fresh stubs, types, catalogue, Envoy's own validation: what a commit must pass
 	@echo 'check: buf lint';             $(BIN)/buf lint protos
 	@echo 'check: buf format';           $(BIN)/buf format --diff --exit-code protos
 	@echo 'check: stubs fresh';          rm -rf build/fresh; $(call stubs,build/fresh)
@@ -52,11 +53,15 @@ check: setup $(SET) ## lint, format, fresh stubs, types, Envoy's own validation:
 	@echo 'check: ruff';                 $(BIN)/ruff check --quiet --output-format concise .
 	@echo 'check: ruff format';          $(BIN)/ruff format --quiet --diff .
 	@echo 'check: mypy';                 $(BIN)/mypy
+	@echo 'check: catalogue';            $(BIN)/python -m clarity_server.domain.catalogue_check
 	@echo 'check: envoy --mode validate'; $(BIN)/python -m clarity.edge validate
 	@echo 'check: all good'
 
 torture: setup gen ## kill server and client at seeded points and compare with one clean run (SEED=, POINTS=)
 	@$(BIN)/python -m tests.torture --seed $(SEED) --points $(POINTS)
+
+histories: setup gen ## play concurrent writes, deletes and reads of samples, and look for an order that explains each history (SEED=, COUNT=)
+	@$(BIN)/python -m tests.histories --seed $(SEED) --count $(COUNT)
 
 bench: $(BENCH) gen ## measure: ratios of one run on this machine
 	@$(BIN)/python -m bench
