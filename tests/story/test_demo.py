@@ -80,7 +80,8 @@ def test_without_a_network_it_runs_on_a_simulated_recording_and_says_so_everywhe
     for where in ("from SIMULATED sensor", "The SIMULATED recording streams in", "picture of the SIMULATED recording"):
         assert where in done.stdout
     assert "GPL" not in done.stdout
-    assert b"SIMULATED: " in (tmp_path / "var" / "demo" / "picture.png").read_bytes()  # in the picture's own title
+    for picture in ("picture.png", "days.png"):
+        assert b"SIMULATED: " in (tmp_path / "var" / "demo" / picture).read_bytes()  # in the picture's own title
     assert not (tmp_path / "elsewhere.db").exists()
     assert processes_of(tmp_path) == []
 
@@ -107,9 +108,15 @@ def test_the_real_recording_tells_the_whole_story(tmp_path: Path) -> None:
     assert "rests on 746 minutes, read back by its own range" in second
     assert story.count("sha256 ca097ccab6f7ddd4183196c43a67b3dec6aba915f56ea23def8f5383e998d6c0") == 2
     assert "bit for bit what went in" in second
+    assert "put aside  712 kg" in second
+    assert "quantity.value: is not 0.3 to 650 kg" in second
+    assert "mended     71.4 kg" in second
+    assert "14 days: 254 h 20 min with values, 52 h 21 min not worn" in second
+    assert "both sensors recorded all of it, and asked of both it comes to the same" in second
     assert "SIMULATED" not in story
     assert "\x1b" not in story  # a pipe gets no colours
-    assert (tmp_path / "var" / "demo" / "picture.png").read_bytes().startswith(demo.PNG)
+    for picture in ("picture.png", "days.png"):
+        assert (tmp_path / "var" / "demo" / picture).read_bytes().startswith(demo.PNG)
     assert processes_of(tmp_path) == []
 
 

@@ -23,14 +23,14 @@ import typer
 from numpy.typing import NDArray
 from typer.core import TyperCommand
 
-from clarity import account_commands, local, models, recordings, rhythm, show, terminal
+from clarity import account_commands, local, models, recordings, rhythm, sample_commands, show, terminal
 from clarity.advice import sentence
 from clarity.calls import ClarityError
 from clarity.client import Client
 from clarity.credentials import CredentialsError
 from clarity.edge import EdgeError
 from clarity.sending import CHUNK_BYTES, describe, naive, parcel_of, upload_id_of
-from clarity.terminal import TARGET, CommandFailed, Json, Of, Target, out
+from clarity.terminal import TARGET, CommandFailed, Json, Moment, Of, Target, out
 from clarity.v1.analysis_pb2 import AnalysisParameters
 from clarity.v1.health_data_service_pb2 import ReadSeriesDone, ReadSeriesResponse, SeriesBlock
 from clarity.v1.insight_pb2 import Insight, InsightKind
@@ -108,6 +108,7 @@ def _tell_what_to_try(server: str, edge: str) -> None:
         show.text((f"  clarity days --target {server}", "command")),
         show.text((f"  clarity weeks --target {server}", "command")),
         show.text((f"  clarity insight --target {server}", "command")),
+        show.text((f"  clarity samples sum {ACTIVITY} --by day --target {server}", "command")),
         show.text((f"  {Path(grpcurl).name} -plaintext {server} list", "command")),
         show.text((f"  curl -s -X POST http://{edge}/v1/auth:signIn -d '{SIGN_IN_BODY}'", "command")),
         show.text((f'  curl -s http://{edge}/v1/days -H "authorization: Bearer $TOKEN"', "command")),
@@ -181,11 +182,21 @@ def metrics(json: Json = False, target: Target = TARGET) -> None:
         if json:
             terminal.print_all(client.metrics())
             return
-        table = terminal.table("metric", "kind", "unit", "plausible", "days")
+        table = terminal.table("metric", "kind", "unit", "plausible", "summed up", "days")
         for metric in client.metrics():
             kind = Metric.Kind.Name(metric.kind).removeprefix("KIND_").lower()
-            table.add_row(metric.metric, kind, metric.ucum_unit, _bounds(metric), "yes" if metric.has_days else "")
+            summed, days = SUMMED.get(metric.aggregation, "?"), "yes" if metric.has_days else ""
+            table.add_row(metric.metric, kind, metric.ucum_unit, _bounds(metric), summed, days)
     out.print(table)
+
+
+SUMMED = {
+    Metric.AGGREGATION_UNSPECIFIED: "",
+    Metric.AGGREGATION_SUM: "sum",
+    Metric.AGGREGATION_MEAN: "mean",
+    Metric.AGGREGATION_BOTH: "sum and mean",
+    Metric.AGGREGATION_DURATION: "minutes of each code",
+}
 
 
 def _bounds(metric: Metric) -> str:
@@ -345,19 +356,6 @@ def facts(
             out.print(show.fact_line(number, fact))
 
 
-def _moment(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as why:
-        text = f"{text!r} is no time; write it like 2026-01-23, 2026-01-23T13:58 or 2026-01-23T13:58:00+01:00"
-        raise typer.BadParameter(text) from why
-
-
-Moment = typer.Option(
-    parser=_moment, metavar="TIME", help="A civil time like 2026-01-23T13:58, or an instant with an offset or Z."
-)
-
-
 @app.command()
 def read(
     start: Annotated[datetime, Moment],
@@ -428,6 +426,11 @@ def _summary(values: NDArray[np.float32]) -> tuple[str, ...]:
     return f"{len(values):,}", f"{len(known):,}", *(f"{value:,.5g}" for value in shown)
 
 
+# ---- discrete samples ----------------------------------------------------------------------------------------
+
+app.add_typer(sample_commands.app)
+
+
 # ---- without a server ----------------------------------------------------------------------------------------
 
 app.command()(rhythm.rhythm)
@@ -477,7 +480,7 @@ EXPECTED = (
     CredentialsError,
     local.LocalError,
     EdgeError,
-    recordings.RecordingError,
+    recordings.Unreadable,
     OSError,
 )
 

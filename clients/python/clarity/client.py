@@ -1,4 +1,4 @@
-"""The client: sign in, stream a recording in, read days, weeks and values back, and ask what they mean.
+"""The client: sign in, stream a recording in, write samples, read them back, and ask what they mean.
 
     with Client("127.0.0.1:50051", MemoryTokens()) as client:
         client.sign_in(email, password)  # or a Challenge, which answer_challenge answers
@@ -21,13 +21,14 @@ from types import TracebackType
 from typing import Self
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
 from clarity.accounts import Accounts
 from clarity.calls import ClarityError, Patience, Target, async_channel, bearer, failure, problem
 from clarity.credentials import Tokens
-from clarity.sending import Event, Parcel, Sending, civil_time, cut_off
+from clarity.moments import within
+from clarity.samples import Samples
+from clarity.sending import Event, Parcel, Sending, cut_off
 from clarity.v1 import health_data_service_pb2 as health
 from clarity.v1 import insight_service_pb2 as insights
 from clarity.v1.analysis_pb2 import Analysis, AnalysisParameters
@@ -40,7 +41,7 @@ from clarity.v1.model_pb2 import Model
 from clarity.v1.series_pb2 import Source, UploadOpened, UploadReceipt
 
 
-class Client(Accounts):
+class Client(Accounts, Samples):
     """Calls one server on behalf of one person. Threads may share it; close it, or use it as a context manager.
 
     What the server knows another's data by is an `account_id`: readings take it where a grant of theirs allows it.
@@ -48,7 +49,6 @@ class Client(Accounts):
 
     def __init__(self, target: str | Target, tokens: Tokens | None = None, patience: Patience | None = None) -> None:
         super().__init__(target, tokens, patience)
-        self._health = HealthDataServiceStub(self._channel)
         self._insight = InsightServiceStub(self._channel)
 
     def metrics(self) -> Iterator[Metric]:
@@ -81,8 +81,8 @@ class Client(Accounts):
         Times are civil without an offset and instants with one, both alike. A reading that breaks off raises
         ClarityError with CUT_OFF: what came before it is right, and not all.
         """
-        request = _read_request(metric, start, end, source)
-        request.account_id = account_id
+        request = health.ReadSeriesRequest(metric=metric, source=source, account_id=account_id)
+        within(request, start, end)
         yield from self.minutes(request)
 
     def minutes(self, request: health.ReadSeriesRequest) -> Iterator[health.SeriesBlock | health.ReadSeriesDone]:
@@ -396,23 +396,6 @@ async def _async_requests(
 
 def _date(day: date | None) -> Date | None:
     return None if day is None else Date(year=day.year, month=day.month, day=day.day)
-
-
-def _read_request(metric: str, start: datetime, end: datetime, source: Source | None) -> health.ReadSeriesRequest:
-    if (start.tzinfo is None) != (end.tzinfo is None):
-        raise ValueError("start and end are both civil times (without an offset) or both instants (with one)")
-    request = health.ReadSeriesRequest(metric=metric, source=source)
-    if start.tzinfo is None:
-        request.civil.CopyFrom(health.CivilRange(start=civil_time(start), end=civil_time(end)))
-    else:
-        request.instant.CopyFrom(health.InstantRange(start=_instant(start), end=_instant(end)))
-    return request
-
-
-def _instant(moment: datetime) -> Timestamp:
-    instant = Timestamp()
-    instant.FromDatetime(moment)
-    return instant
 
 
 def _sample_count(block: health.SeriesBlock) -> int:

@@ -1,4 +1,4 @@
-"""The demonstration: one recording goes in, survives a power cut, and comes back as days, weeks, a picture and words.
+"""The demonstration: one recording goes in, survives a power cut, and comes back as days, weeks, pictures and words.
 
 Whatever it says on the screen it has checked; a claim that does not hold ends it with a sentence and exit code 1.
 """
@@ -34,7 +34,7 @@ from platformdirs import user_cache_path
 from rich.console import Console
 from rich.text import Text
 
-from clarity import actogram, local, page, recordings, show, terminal
+from clarity import actogram, bars, local, moments, page, recordings, show, terminal
 from clarity import models as model_command
 from clarity.calls import ClarityError
 from clarity.client import Client
@@ -42,19 +42,29 @@ from clarity.credentials import MemoryTokens, SignedIn
 from clarity.mailbox import OURS as CONSENTS
 from clarity.mailbox import Mailbox
 from clarity.recordings import Recording
-from clarity.sending import Event, Interrupted, Parcel, describe, naive, parcel_of, upload_id_of
+from clarity.samples import Aggregate, Unit, over
+from clarity.sending import Event, Interrupted, Parcel, civil_time, describe, naive, parcel_of, upload_id_of
+from clarity.sums import MINUTES
 from clarity.v1.access_pb2 import Purpose
 from clarity.v1.analysis_pb2 import Analysis
 from clarity.v1.day_pb2 import Day
-from clarity.v1.health_data_service_pb2 import ListDaysResponse, ReadSeriesDone, SeriesBlock, WindowAnalysed
+from clarity.v1.health_data_service_pb2 import (
+    AggregateSamplesRequest,
+    ListDaysResponse,
+    ReadSeriesDone,
+    SeriesBlock,
+    WindowAnalysed,
+)
 from clarity.v1.insight_pb2 import Fact
-from clarity.v1.series_pb2 import UploadOpened, UploadProgress, UploadReceipt
+from clarity.v1.sample_pb2 import ObservationTime, Quantity, Sample, SampleResult, Verdict
+from clarity.v1.series_pb2 import Source, UploadOpened, UploadProgress, UploadReceipt
 
 FOLDER = Path("var") / "demo"
 OUTBOX = FOLDER / "outbox"
 METRIC = "activity_counts_1min"
 MINUTE_S = 60
 PICTURE = "picture.png"
+BARS = "days.png"
 CHUNK_SAMPLES = 60  # an hour of minutes
 DAY_MINUTES = 1440
 SEED = 1
@@ -101,6 +111,7 @@ def run(out: Console, path: Path | None, target: str | None, model: Path | None)
         stage.stream()
         stage.interrupt()
         stage.picture()
+        stage.samples()
         stage.insight()
         stage.three_ways()
     stage.end(time.monotonic() - began)
@@ -117,7 +128,8 @@ def _alone(folder: Path) -> Iterator[None]:
             raise DemoFailed(f"another demonstration is running in {folder}; wait for it, or end it") from why
         for left in ("server", "outbox"):
             shutil.rmtree(folder / left, ignore_errors=True)
-        (folder / PICTURE).unlink(missing_ok=True)
+        for left in (PICTURE, BARS):
+            (folder / left).unlink(missing_ok=True)
         yield
 
 
@@ -445,9 +457,77 @@ class Stage:
             simulated=self.recording.simulated,
         )
 
+    def samples(self) -> None:
+        """Type two weights in, one of them mistyped; then sum the recording up by its days."""
+        self._chapter(7, "Samples: what is typed in, what is put aside, and what a day comes to")
+        right, wrong = self._weight(0, 71.2), self._weight(1, 712)
+        self._say("two mornings' weights, made up by this demonstration, the second one mistyped")
+        results = [result for _, result in self.client.write_samples([right, wrong])]
+        taken = [result.verdict for result in results]
+        self._claim(taken == [Verdict.VERDICT_STORED, Verdict.VERDICT_QUARANTINED], "one bad sample costs no other")
+        self._told("stored", "good", right)
+        self._told("put aside", "warning", wrong, f": {results[1].reason_text}")
+        self._claim(
+            list(self.client.samples("body_mass", source=right.source)) == [_named(right, results[0])], "one is there"
+        )
+        mended = self._weight(1, 71.4)
+        ((_, result),) = self.client.write_samples([mended])
+        self._told("mended", "good", mended, ": stored, and put aside no more")
+        self._claim(result.verdict == Verdict.VERDICT_STORED, "the mended sample is taken")
+        self._claim(all(one.sample.source != right.source for one in self.client.quarantine()), "none waits any more")
+        self._by_day()
+
+    def _weight(self, morning: int, value: float) -> Sample:
+        """A weight on one of the recording's mornings."""
+        day = self.recording.start + timedelta(days=morning)
+        return Sample(
+            metric="body_mass",
+            source=Source(device=f"made up{self.mark}", app="clarity demo"),
+            client_record_id=f"morning {morning + 1}",
+            start=ObservationTime(civil=civil_time(day.replace(hour=7, minute=30, second=0))),
+            quantity=Quantity(value=value, ucum_unit="kg"),
+        )
+
+    def _told(self, what: str, style: str, sample: Sample, more: str = "") -> None:
+        value = f"{sample.quantity.value:g} {sample.quantity.ucum_unit}"
+        self._say((f"{what:<11}", style), f"{value:<8}", (moments.said(sample.start), "quiet"), more)
+
+    def _by_day(self) -> None:
+        """Sum the recording up by civil days, and find the same minutes in them as its days have."""
+        first, last = _date(self.days[0]), _date(self.days[-1])
+        start, end = (datetime.combine(day, datetime.min.time()) for day in (first, last + timedelta(days=1)))
+        request = over(METRIC, start, end, Unit.DAY)
+        request.source.CopyFrom(self._parcel(_device(self.recording)).series.source)
+        found = self.client.aggregate(request)
+        worn = [(day.worn_minutes, day.recorded_minutes - day.worn_minutes) for day in self.days]
+        told = [(one.covered_minutes, one.not_worn_minutes) for one in found.buckets]
+        self._claim(told == worn, "each day is covered by the minutes that were worn")
+        counts = [worn_counts(day) for day in traces(self.days, self.recording.values, self.recording.start)]
+        same = zip((one.sum for one in found.buckets), counts, strict=True)
+        self._claim(all(math.isclose(*sums) for sums in same), "each day comes to the recording's own counts")
+        covered, off, unset = (sum(getattr(one, name) for one in found.buckets) for name in MINUTES)
+        self._say(
+            f"{len(found.buckets)} days: {show.duration(covered)} with values, {show.duration(off)} not worn, whose"
+        )
+        self._say(f"zeros are no values, and {show.duration(unset)} of which nobody said anything")
+        if self.stand is not None:  # elsewhere others may have recorded these days, too
+            self._once(request, found)
+        subtitle = f"{_device(self.recording)}, {first} to {last}"
+        chart = bars.Chart(found.buckets, "Movement by day", subtitle, found.unit, self.recording.simulated)
+        bars.draw(chart, FOLDER / BARS)
+        self._say(("look   ", "quiet"), (f"{_opener()} {FOLDER / BARS}", "command"))
+
+    def _once(self, request: AggregateSamplesRequest, one: Aggregate) -> None:
+        """See that two sensors of one movement are not summed."""
+        request.ClearField("source")
+        both = self.client.aggregate(request)
+        self._claim(len(both.sources) == len(one.sources) + 1, "both sensors speak of these days")
+        self._claim(both.buckets == one.buckets, "of two sensors one is believed, and never are two summed")
+        self._say(("checked", "good"), "    both sensors recorded all of it, and asked of both it comes to the same")
+
     def insight(self) -> None:
         """Tell what the newest week means, and open one of its facts down to the minutes."""
-        self._chapter(7, "What it means: every number points at its data")
+        self._chapter(8, "What it means: every number points at its data")
         if not self.weeks:
             short = "this recording has no whole week from midnight to midnight, so there is nothing to tell"
             self._say(("nothing", "warning"), f"    {short}")
@@ -477,7 +557,7 @@ class Stage:
 
     def three_ways(self) -> None:
         """Ask the same question by a stub, by curl through Envoy and by grpcurl, and compare the answers."""
-        self._chapter(8, "One question, asked three ways")
+        self._chapter(9, "One question, asked three ways")
         best = max(self.days, key=lambda day: day.worn_minutes)
         day = _date(best)
         answer = ListDaysResponse(days=self.client.days(METRIC, day, day + timedelta(days=1)))
@@ -698,6 +778,14 @@ def _sourceless(day: Day) -> Day:
     return same
 
 
+def _named(sample: Sample, result: SampleResult) -> Sample:
+    """A sample as it is listed, once it has its id."""
+    same = Sample()
+    same.CopyFrom(sample)
+    same.sample_id = result.sample_id
+    return same
+
+
 def _nameless(week: Analysis) -> Analysis:
     """A week without what tells it from the same week of another source."""
     same = Analysis()
@@ -784,6 +872,14 @@ def _unnumbered(day: Day) -> Day:
     same.CopyFrom(day)
     same.ClearField("result")
     return same
+
+
+def worn_counts(day: actogram.DayTrace) -> float:
+    """All counts of a day, without those of minutes that were not worn."""
+    counts = day.counts.astype(np.float64)
+    for start, end in day.not_worn:
+        counts[start:end] = np.nan
+    return float(np.nansum(counts))
 
 
 def traces(days: Sequence[Day], values: NDArray[np.float32], start: datetime) -> list[actogram.DayTrace]:

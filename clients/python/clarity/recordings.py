@@ -51,8 +51,8 @@ class Recording:
     notes: tuple[str, ...] = ()  # what was left out or filled in, one sentence each
 
 
-class RecordingError(ValueError):
-    """A file that is no recording: which file, which line, what is wrong, and what to do."""
+class Unreadable(ValueError):
+    """A file that cannot be read faithfully: which file, which line, what is wrong, and what to do."""
 
     def __init__(self, file: str, problem: str, remedy: str, *, line: int | None = None) -> None:
         self.file = file
@@ -61,6 +61,10 @@ class RecordingError(ValueError):
         self.remedy = remedy
         place = file if line is None else f"{file}, line {line}"
         super().__init__(f"{place}: {problem}. {remedy}.")
+
+
+class RecordingError(Unreadable):
+    """A file that is no recording."""
 
 
 def read(path: Path | str) -> Recording:

@@ -262,6 +262,17 @@ def receipt_lines(receipt: UploadReceipt) -> list[Text]:
     ]
 
 
+def bar(out: Console, name: str) -> Progress:
+    """Return a bar of how far something has come, seen in a terminal only."""
+    return Progress(
+        TextColumn(name),
+        BarColumn(bar_width=36, complete_style="cyan", finished_style="green", style="bright_black"),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+        console=out,
+        disable=not out.is_terminal,
+    )
+
+
 class UploadView:
     """Shows an upload while it runs: a line for each message, and in a terminal a bar below them."""
 
@@ -269,13 +280,7 @@ class UploadView:
         self._out = out
         self._indent = indent
         self._sent = 0
-        self._bar = Progress(
-            TextColumn(indent + "[quiet]committed[/]"),
-            BarColumn(bar_width=36, complete_style="cyan", finished_style="green", style="bright_black"),
-            TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
-            console=out,
-            disable=not out.is_terminal,
-        )
+        self._bar = bar(out, f"{indent}[quiet]committed[/]")
         self._task: TaskID = self._bar.add_task("committed", total=total)
 
     def __enter__(self) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from clarity import local, show
 from clarity.calls import target_of
 from clarity.client import Client
 from clarity.credentials import FileTokens
+from clarity.moments import moment
 
 TARGET = "127.0.0.1:50051"
 TARGET_VARIABLE = "CLARITYCLIENT_TARGET"
@@ -58,6 +60,18 @@ FROM_FILE = "from the first line of a file, `-` for standard input. Otherwise it
 PasswordFile = Annotated[
     Path | None, typer.Option(allow_dash=True, metavar="FILE", help=f"Read the password {FROM_FILE}")
 ]
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return moment(text)
+    except ValueError as why:
+        raise typer.BadParameter(str(why)) from why
+
+
+Moment = typer.Option(
+    parser=_moment, metavar="TIME", help="A civil time like 2026-01-23T13:58, or an instant with an offset or Z."
+)
 
 
 def alone(context: typer.Context) -> bool:
