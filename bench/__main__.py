@@ -10,6 +10,7 @@ from clarity.local import tidy
 BENCHES = {
     "ingest": "durable ingest against an empty gRPC stream, FastAPI with SQLite, and VictoriaMetrics",
     "memory": "the server's memory after 10 and after 1,000 chunks",
+    "store": "a year in, six hours out, ninety days summed up, against SQLite rows, DuckDB and VictoriaMetrics",
     "unary": "GetAccount against an empty echo on the same server",
     "pat": "PAT's inference against Keras, tf.function, plain PyTorch, and the machine's sgemm peak",
     "weeks": "a week's analysis, five years of them, and other calls while PAT runs",
