@@ -15,6 +15,19 @@ from clarity_server.domain.errors import MetricNotStreamable, MetricUnknown
 ACTIVITY_COUNTS = "activity_counts_1min"
 FIXED_PERIOD_MS: Mapping[str, int] = {ACTIVITY_COUNTS: MINUTE_MS}
 ANY_CODE = "*"
+SPELLED: Mapping[str, str] = {
+    "1min": "per minute",
+    "ecg": "ECG",
+    "gad7": "GAD-7",
+    "hrv": "heart rate variability,",
+    "phq9": "PHQ-9",
+    "rem": "REM",
+    "rmssd": "RMSSD",
+    "rr": "RR",
+    "sdnn": "SDNN",
+    "vo2": "VO2",
+}
+"""Words of a metric's identifier that are not words, as one says them."""
 WITH_DAYS = frozenset({ACTIVITY_COUNTS})
 
 
@@ -90,6 +103,13 @@ class Metric:
     aggregation: Aggregation
     codes: tuple[str, ...]  # of a category; empty where any is taken
     parts: tuple[str, ...]  # of a correlation: metrics of their own
+
+    @property
+    def display_name(self) -> str:
+        """What to call it in English."""
+        words = [SPELLED.get(word, word) for word in self.metric.split("_")]
+        name = " ".join(words)
+        return name[0].upper() + name[1:]
 
     @property
     def sum_ucum_unit(self) -> str:

@@ -294,6 +294,7 @@ def to_metric(metric: Metric) -> metric_pb2.Metric:
         aggregation=None if metric.aggregation is Aggregation.NONE else f"AGGREGATION_{metric.aggregation.name}",
         codes=metric.codes,
         parts=metric.parts,
+        display_name=metric.display_name,
     )
 
 

@@ -231,3 +231,22 @@ def test_counts_of_each_minute_add_up_to_counts_and_all_else_keeps_its_unit() ->
         metric.metric: metric for metric in metrics.catalogue().values() if metric.sum_ucum_unit != metric.ucum_unit
     }
     assert {name: metric.sum_ucum_unit for name, metric in found.items()} == {"activity_counts_1min": "{counts}"}
+
+
+@pytest.mark.parametrize(
+    ("metric", "name"),
+    [
+        ("heart_rate", "Heart rate"),
+        ("hrv_rmssd", "Heart rate variability, RMSSD"),
+        ("activity_counts_1min", "Activity counts per minute"),
+        ("vo2_max", "VO2 max"),
+        ("phq9_score", "PHQ-9 score"),
+    ],
+)
+def test_a_metric_has_a_name_that_people_say(metric: str, name: str) -> None:
+    assert catalogue()[metric].display_name == name
+
+
+def test_no_two_metrics_are_called_the_same() -> None:
+    names = [metric.display_name for metric in catalogue().values()]
+    assert len(names) == len(set(names))

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from clarity.v1 import access_pb2 as clarity_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63larity/v1/metric.proto\x12\nclarity.v1\x1a\x17\x63larity/v1/access.proto\"\xc0\x04\n\x06Metric\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.clarity.v1.Metric.Kind\x12\x11\n\tucum_unit\x18\x03 \x01(\t\x12\r\n\x05loinc\x18\x04 \x01(\t\x12\x11\n\thealthkit\x18\x05 \x01(\t\x12\x16\n\x0ehealth_connect\x18\x06 \x01(\t\x12\x10\n\x03min\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03max\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08has_days\x18\t \x01(\x08\x12&\n\x06\x66\x61mily\x18\n \x01(\x0e\x32\x16.clarity.v1.DataFamily\x12\x33\n\x0b\x61ggregation\x18\x0b \x01(\x0e\x32\x1e.clarity.v1.Metric.Aggregation\x12\r\n\x05\x63odes\x18\x0c \x03(\t\x12\r\n\x05parts\x18\r \x03(\t\"i\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rKIND_QUANTITY\x10\x01\x12\x11\n\rKIND_CATEGORY\x10\x02\x12\x0f\n\x0bKIND_SERIES\x10\x03\x12\x14\n\x10KIND_CORRELATION\x10\x04\"\x85\x01\n\x0b\x41ggregation\x12\x1b\n\x17\x41GGREGATION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41GGREGATION_SUM\x10\x01\x12\x14\n\x10\x41GGREGATION_MEAN\x10\x02\x12\x14\n\x10\x41GGREGATION_BOTH\x10\x03\x12\x18\n\x14\x41GGREGATION_DURATION\x10\x04\x42\x06\n\x04_minB\x06\n\x04_maxb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63larity/v1/metric.proto\x12\nclarity.v1\x1a\x17\x63larity/v1/access.proto\"\xd6\x04\n\x06Metric\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.clarity.v1.Metric.Kind\x12\x11\n\tucum_unit\x18\x03 \x01(\t\x12\r\n\x05loinc\x18\x04 \x01(\t\x12\x11\n\thealthkit\x18\x05 \x01(\t\x12\x16\n\x0ehealth_connect\x18\x06 \x01(\t\x12\x10\n\x03min\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03max\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08has_days\x18\t \x01(\x08\x12&\n\x06\x66\x61mily\x18\n \x01(\x0e\x32\x16.clarity.v1.DataFamily\x12\x33\n\x0b\x61ggregation\x18\x0b \x01(\x0e\x32\x1e.clarity.v1.Metric.Aggregation\x12\r\n\x05\x63odes\x18\x0c \x03(\t\x12\r\n\x05parts\x18\r \x03(\t\x12\x14\n\x0c\x64isplay_name\x18\x0e \x01(\t\"i\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rKIND_QUANTITY\x10\x01\x12\x11\n\rKIND_CATEGORY\x10\x02\x12\x0f\n\x0bKIND_SERIES\x10\x03\x12\x14\n\x10KIND_CORRELATION\x10\x04\"\x85\x01\n\x0b\x41ggregation\x12\x1b\n\x17\x41GGREGATION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41GGREGATION_SUM\x10\x01\x12\x14\n\x10\x41GGREGATION_MEAN\x10\x02\x12\x14\n\x10\x41GGREGATION_BOTH\x10\x03\x12\x18\n\x14\x41GGREGATION_DURATION\x10\x04\x42\x06\n\x04_minB\x06\n\x04_maxb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarity.v1.metric_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_METRIC']._serialized_start=65
-  _globals['_METRIC']._serialized_end=641
-  _globals['_METRIC_KIND']._serialized_start=384
-  _globals['_METRIC_KIND']._serialized_end=489
-  _globals['_METRIC_AGGREGATION']._serialized_start=492
-  _globals['_METRIC_AGGREGATION']._serialized_end=625
+  _globals['_METRIC']._serialized_end=663
+  _globals['_METRIC_KIND']._serialized_start=406
+  _globals['_METRIC_KIND']._serialized_end=511
+  _globals['_METRIC_AGGREGATION']._serialized_start=514
+  _globals['_METRIC_AGGREGATION']._serialized_end=647
 # @@protoc_insertion_point(module_scope)

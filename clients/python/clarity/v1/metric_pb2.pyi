@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Metric(_message.Message):
-    __slots__ = ("metric", "kind", "ucum_unit", "loinc", "healthkit", "health_connect", "min", "max", "has_days", "family", "aggregation", "codes", "parts")
+    __slots__ = ("metric", "kind", "ucum_unit", "loinc", "healthkit", "health_connect", "min", "max", "has_days", "family", "aggregation", "codes", "parts", "display_name")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[Metric.Kind]
@@ -47,6 +47,7 @@ class Metric(_message.Message):
     AGGREGATION_FIELD_NUMBER: _ClassVar[int]
     CODES_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
+    DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
     metric: str
     kind: Metric.Kind
     ucum_unit: str
@@ -60,4 +61,5 @@ class Metric(_message.Message):
     aggregation: Metric.Aggregation
     codes: _containers.RepeatedScalarFieldContainer[str]
     parts: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, metric: _Optional[str] = ..., kind: _Optional[_Union[Metric.Kind, str]] = ..., ucum_unit: _Optional[str] = ..., loinc: _Optional[str] = ..., healthkit: _Optional[str] = ..., health_connect: _Optional[str] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., has_days: _Optional[bool] = ..., family: _Optional[_Union[_access_pb2.DataFamily, str]] = ..., aggregation: _Optional[_Union[Metric.Aggregation, str]] = ..., codes: _Optional[_Iterable[str]] = ..., parts: _Optional[_Iterable[str]] = ...) -> None: ...
+    display_name: str
+    def __init__(self, metric: _Optional[str] = ..., kind: _Optional[_Union[Metric.Kind, str]] = ..., ucum_unit: _Optional[str] = ..., loinc: _Optional[str] = ..., healthkit: _Optional[str] = ..., health_connect: _Optional[str] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., has_days: _Optional[bool] = ..., family: _Optional[_Union[_access_pb2.DataFamily, str]] = ..., aggregation: _Optional[_Union[Metric.Aggregation, str]] = ..., codes: _Optional[_Iterable[str]] = ..., parts: _Optional[_Iterable[str]] = ..., display_name: _Optional[str] = ...) -> None: ...
