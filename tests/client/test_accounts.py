@@ -25,12 +25,6 @@ STEP_S = 30  # of one-time codes
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the server keeps everything."""
-    return tmp_path_factory.mktemp("server")
-
-
-@pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[local.Server]:
     """A server that erases accounts as soon as it is asked to."""
     settings = {**local.own_stores(folder), "ERASURE_GRACE_S": "0", "DRAIN_S": "5"}

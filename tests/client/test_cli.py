@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,31 +18,6 @@ from clarity.advice import ADVICE, sentence
 from clarity.calls import ClarityError
 from clarity.v1.error_pb2 import ErrorReason
 from tests.client.person import COMMAND, PASSWORD, TIMEOUT_S, Person, environment
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the server keeps everything."""
-    return tmp_path_factory.mktemp("server")
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[local.Server]:
-    settings = {**local.own_stores(folder), "DRAIN_S": "5"}
-    with local.Server(settings, folder, log=folder / "log") as running:
-        yield running
-
-
-@pytest.fixture
-def stranger(server: local.Server, folder: Path, tmp_path: Path) -> Person:
-    return Person(tmp_path / "home", server.address, local.outbox_of(folder))
-
-
-@pytest.fixture
-def person(stranger: Person, request: pytest.FixtureRequest) -> Person:
-    """Somebody with an account of their own, signed in."""
-    stranger.joins(f"{abs(hash(request.node.name)):x}@example.org")
-    return stranger
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -29,26 +28,6 @@ STEPS = (
     "step_count,{steps},Watch,2026-01-25T08:00+01:00,2026-01-25T08:30+01:00,0",
 )
 OF_A_SCALE = ("--metric", "body_mass", "--unit", "kg", "--source", "Scale")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("server")
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[local.Server]:
-    settings = {**local.own_stores(folder), "DRAIN_S": "5"}
-    with local.Server(settings, folder, log=folder / "log") as running:
-        yield running
-
-
-@pytest.fixture
-def person(server: local.Server, folder: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Person:
-    """Somebody with an account of their own, signed in."""
-    person = Person(tmp_path / "home", server.address, local.outbox_of(folder))
-    person.joins(f"{abs(hash(request.node.name)):x}@example.org")
-    return person
 
 
 @pytest.fixture(scope="module")

@@ -31,18 +31,6 @@ FIRST = datetime(2026, 1, 23)
 numbers = count()
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("server")
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[local.Server]:
-    settings = {**local.own_stores(folder), "DRAIN_S": "5"}
-    with local.Server(settings, folder, log=folder / "log") as running:
-        yield running
-
-
 @pytest.fixture
 def client(server: local.Server, folder: Path) -> Iterator[Client]:
     """Somebody with an account of their own."""
