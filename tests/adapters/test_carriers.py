@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clarity_server.adapters.local import carriers
-from clarity_server.adapters.local.carriers import FileCarrier, SmtpCarrier
+from clarity_server.adapters.local.carriers import FileCarrier, SmtpCarrier, is_this_machine
 from clarity_server.domain.errors import MailDelayed, MailRefused, StartRefused
 from clarity_server.domain.mail import Mail, MailKind
 from tests.adapters.smtp_server import HOST, Certificate, Post, certificate, serving
@@ -127,15 +126,15 @@ def test_a_server_that_nobody_vouches_for_gets_neither_mail_nor_password(scheme:
     assert not post.logins
 
 
-def test_a_password_is_sent_without_tls_to_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_sent_without_tls_to_this_machine_only() -> None:
     post = Post()
     with serving(post, auth=True) as port:
         SmtpCarrier(f"smtp://{AUTH}{HOST}:{port}", SENDER).carry(MAIL)
         assert len(post.logins) == 1
         # There is no other machine here: the question whether it is this one gets the other answer.
-        monkeypatch.setattr(carriers, "_is_this_machine", lambda _: False)
+        elsewhere = SmtpCarrier(f"smtp://{AUTH}{HOST}:{port}", SENDER, is_near=lambda _: False)
         with pytest.raises(MailDelayed, match="offers no TLS"):
-            SmtpCarrier(f"smtp://{AUTH}{HOST}:{port}", SENDER).carry(MAIL)
+            elsewhere.carry(MAIL)
     assert len(post.logins) == len(post.taken) == 1
 
 
@@ -144,7 +143,7 @@ def test_a_password_is_sent_without_tls_to_this_machine_only(monkeypatch: pytest
     [("127.0.0.1", True), ("::1", True), ("localhost", True), ("192.0.2.1", False), ("localhost.example.org", False)],
 )
 def test_this_machine_is_known_by_name_and_address(host: str, ours: bool) -> None:
-    assert carriers._is_this_machine(host) is ours  # noqa: SLF001  there is no other machine here
+    assert is_this_machine(host) is ours
 
 
 @pytest.mark.parametrize(

@@ -238,13 +238,13 @@ def test_what_the_root_key_sealed_is_sealed_with_the_data_key_once_the_accounts_
         accounts.get(ACCOUNT)
 
 
-def test_more_accounts_than_one_page_are_all_sealed_anew_by_two_processes_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("clarity_server.adapters.local.accounts.BEFORE_PAGE", 3)
+def test_more_accounts_than_one_page_are_all_sealed_anew_by_two_processes_at_once(tmp_path: Path) -> None:
+    def opened(world: LocalWorld) -> SqliteAccounts:
+        return SqliteAccounts(world.database, world.keys, world.clock, before_page=3)
+
     store = older_store(tmp_path, 2, account_count=20)
     with local(store) as one, local(store) as other:
-        stores = at_once(2, lambda number: (one, other)[number].accounts)
+        stores = at_once(2, lambda number: opened((one, other)[number]))
         emails = [EMAIL, *(f"{number}.{EMAIL}" for number in range(1, 20))]
         for accounts in stores:
             assert isinstance(accounts, SqliteAccounts)

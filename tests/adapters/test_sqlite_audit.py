@@ -7,7 +7,6 @@ from pathlib import Path
 import apsw
 import pytest
 
-from clarity_server.adapters.local import audit as local_audit
 from clarity_server.adapters.local.audit import SqliteAudit
 from clarity_server.adapters.local.heads import DiskHeads
 from clarity_server.domain.audit import AuditEvent, AuditKind
@@ -107,9 +106,10 @@ def test_an_older_copy_that_was_put_back_is_told_and_so_is_one_that_went_on(tmp_
         assert fault(world.audit.verify()) == (Fault.REPLACED, 4, 5)
 
 
-def test_a_head_is_signed_after_so_many_rows_at_the_latest(world: LocalWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_audit, "ANCHOR_ROWS", 3)
-    audit = filled(world, 7)
+def test_a_head_is_signed_after_so_many_rows_at_the_latest(world: LocalWorld) -> None:
+    audit = SqliteAudit(world.database, DiskHeads(world.root / "keys"), world.keys, world.clock, anchor_rows=3)
+    for _ in range(7):
+        audit.append(EVENT)
     assert audit.verify().anchored == 6
 
 

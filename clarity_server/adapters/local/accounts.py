@@ -50,13 +50,15 @@ COLUMNS = {"account_id", "create_time", "state", "not_before", "erase_time"}  # 
 class SqliteAccounts:
     """Implements ports.Accounts."""
 
-    def __init__(self, database: Database, keys: Keys, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, database: Database, keys: Keys, clock: Callable[[], float] = time.time, *, before_page: int = BEFORE_PAGE
+    ) -> None:
         """Seal anew what schema 2 sealed otherwise. The key of the index is derived once: it never changes."""
         self._database = database
         self._keys = keys
         self._clock = clock
         self._index_key = keys.derived("email-index")
-        while self._seal_page_before():
+        while self._seal_page_before(before_page):
             pass
 
     def create(self, account: Account) -> None:
@@ -178,10 +180,10 @@ class SqliteAccounts:
     def _email_hash(self, email: str) -> bytes:
         return hmac.digest(self._index_key, email.strip().casefold().encode(), "sha256")
 
-    def _seal_page_before(self) -> int:
+    def _seal_page_before(self, size: int) -> int:
         """Seal a page of accounts of schema 2 as today; return how many there were. Of two processes one is enough."""
         with self._database.read() as connection:
-            rows: Sequence[Row] = connection.execute(BEFORE, (BEFORE_PAGE,)).fetchall()
+            rows: Sequence[Row] = connection.execute(BEFORE, (size,)).fetchall()
         if rows:
             key = self._keys.derived("account-seal")
             sealed = [(self._sealed_before(key, *row), row[0]) for row in rows]

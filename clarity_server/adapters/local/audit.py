@@ -32,12 +32,19 @@ class SqliteAudit:
     """Implements ports.Audit. Several processes may append to one chain."""
 
     def __init__(
-        self, database: Database, heads: DiskHeads, keys: Keys, clock: Callable[[], float] = time.time
+        self,
+        database: Database,
+        heads: DiskHeads,
+        keys: Keys,
+        clock: Callable[[], float] = time.time,
+        *,
+        anchor_rows: int = ANCHOR_ROWS,
     ) -> None:
         """Derive the keys once: they never change while the server lives."""
         self._database = database
         self._heads = heads
         self._clock = clock
+        self._anchor_rows = anchor_rows
         self._chain_key = keys.derived(chain.CHAIN_PURPOSE)
         self._origin_key = keys.derived("audit-origin")
         self._signing_key = chain.signing_key(keys.derived(chain.SIGNING_PURPOSE))
@@ -55,7 +62,7 @@ class SqliteAudit:
             connection.execute(ADD, (row.seq, row.time, row.previous, row.event, row.hash))
             return row.seq
 
-        if self._database.write(work) - self._anchored[0] >= ANCHOR_ROWS:
+        if self._database.write(work) - self._anchored[0] >= self._anchor_rows:
             self.anchor()
 
     def anchor(self) -> bool:

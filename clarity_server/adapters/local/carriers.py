@@ -3,6 +3,7 @@
 import ipaddress
 import smtplib
 import ssl
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from email.errors import MessageError
@@ -50,12 +51,19 @@ class SmtpCarrier:
     """Implements ports.Carrier: one conversation per mail. No error names an address."""
 
     def __init__(
-        self, url: str, sender: str, *, timeout_s: float = SMTP_TIMEOUT_S, context: ssl.SSLContext | None = None
+        self,
+        url: str,
+        sender: str,
+        *,
+        timeout_s: float = SMTP_TIMEOUT_S,
+        context: ssl.SSLContext | None = None,
+        is_near: Callable[[str], bool] | None = None,
     ) -> None:
         """Take `smtp://[user:password@]host[:port]` or `smtps://…`, user and password percent-encoded.
 
         `smtp` turns to TLS where the server offers it, and sends no password without, except to this machine itself.
-        `context` says whom to trust: else the authorities that this machine does. Raises StartRefused.
+        `context` says whom to trust: else the authorities that this machine does. `is_near` tells whether a host is
+        this machine: else its name and address do. Raises StartRefused.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
@@ -66,6 +74,7 @@ class SmtpCarrier:
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
         self._sender = sender
         self._timeout_s = timeout_s
+        self._is_near = is_near or is_this_machine
         self._context = context or ssl.create_default_context()
 
     def carry(self, mail: Mail) -> None:
@@ -98,7 +107,7 @@ class SmtpCarrier:
             connection.starttls(context=self._context)
             sealed = True
         if self._user:
-            if not sealed and not _is_this_machine(self._host):
+            if not sealed and not self._is_near(self._host):
                 raise MailDelayed("the mail server offers no TLS, and the password is sent to none without")
             connection.login(self._user, self._password)
         self._send(connection, message)
@@ -143,7 +152,8 @@ def _port(parts: SplitResult) -> int:
     raise StartRefused("the mail server's port is no number up to 65535")
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Tell whether a host is the one we are on, by its name or address."""
     with suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost"
